@@ -1,0 +1,88 @@
+/**
+ * Generates src/api/rollout.ts and rollout-status.ts from crds/rollouts.yaml, so that the types and the schema cannot drift apart.
+ * A unit test compares the files with what this module would write.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parse } from 'yaml';
+
+interface Schema {
+  readonly description?: string;
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly required?: readonly string[];
+  readonly default?: unknown;
+  readonly 'x-kubernetes-int-or-string'?: boolean;
+  readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
+}
+
+/** Writer collects one interface for each object of the schema, named by the first word of its description. */
+class Writer {
+  readonly #interfaces = new Map<string, string>();
+  readonly #elsewhere: readonly string[];
+
+  /** elsewhere are the interfaces that another file has. */
+  constructor(elsewhere: readonly string[] = []) {
+    this.#elsewhere = elsewhere;
+  }
+
+  add(schema: Schema, skip: readonly string[] = []): string {
+    const name = /^([A-Z][A-Za-z]+) /.exec(schema.description ?? '')?.[1];
+    if (name === undefined)
+      throw new Error(`the description of an object must begin with its name: ${JSON.stringify(schema).slice(0, 200)}`);
+    if (this.#elsewhere.includes(name)) return name;
+    this.#interfaces.set(name, '');
+    const required = new Set(schema.required);
+    const fields = Object.entries(schema.properties ?? {})
+      .filter(([field]) => !skip.includes(field))
+      .map(([field, value]) => this.#field(field, value, required.has(field) || value.default !== undefined));
+    if (schema['x-kubernetes-preserve-unknown-fields']) fields.push('  readonly [field: string]: unknown;');
+    const extend = skip.includes('metadata') ? ' extends KubernetesObject' : '';
+    this.#interfaces.set(
+      name,
+      `/** ${schema.description} */\nexport interface ${name}${extend} {\n${fields.join('\n')}\n}\n`,
+    );
+    return name;
+  }
+
+  #field(field: string, schema: Schema, required: boolean): string {
+    const note = schema.default === undefined ? '' : ` Default ${JSON.stringify(schema.default)}.`;
+    const doc = schema.description === undefined ? '' : `  /** ${schema.description}${note} */\n`;
+    return `${doc}  readonly ${field}${required ? '' : '?'}: ${this.#type(schema)};`;
+  }
+
+  #type(schema: Schema): string {
+    if (schema['x-kubernetes-int-or-string']) return 'number | string';
+    if (schema.enum) return schema.enum.map((value) => `'${value}'`).join(' | ');
+    if (schema.type === 'array') return `readonly (${this.#type(schema.items ?? {})})[]`;
+    if (schema.type === 'object') return this.add(schema);
+    return (
+      { integer: 'number', number: 'number', boolean: 'boolean', string: 'string' }[schema.type ?? ''] ?? 'unknown'
+    );
+  }
+
+  text(): string {
+    return [...this.#interfaces.values()].toReversed().join('\n');
+  }
+}
+
+const notice = '// Generated from crds/rollouts.yaml by `npm run generate`. Do not edit.\n';
+
+/** generateTypes returns the texts (before formatting) of the two generated files of src/api for the CRD in `crd`. */
+export function generateTypes(crd: string): { readonly 'rollout.ts': string; readonly 'rollout-status.ts': string } {
+  const document = parse(crd) as { spec: { versions: readonly [{ schema: { openAPIV3Schema: Schema } }] } };
+  const root = document.spec.versions[0].schema.openAPIV3Schema;
+  const status = new Writer();
+  status.add(root.properties?.['status'] ?? {});
+  const rollout = new Writer(['RolloutStatus']);
+  rollout.add(root, ['apiVersion', 'kind', 'metadata']);
+  const imports =
+    "import type { KubernetesObject } from './kubernetes.ts';\nimport type { RolloutStatus } from './rollout-status.ts';\n";
+  return { 'rollout.ts': `${notice}${imports}\n${rollout.text()}`, 'rollout-status.ts': `${notice}\n${status.text()}` };
+}
+
+if (import.meta.main) {
+  const files = generateTypes(readFileSync('crds/rollouts.yaml', 'utf8'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(`src/api/${name}`, text);
+}

@@ -1,0 +1,117 @@
+/**
+ * The few Kubernetes types that Sluice reads, as raw JSON: timestamps stay strings and unknown fields survive, because
+ * typed client models drop every field that they do not know.
+ */
+
+/** ObjectMeta is the part of metav1.ObjectMeta that Sluice reads; times are RFC 3339 strings. */
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly finalizers?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+  readonly managedFields?: readonly ManagedFieldsEntry[];
+}
+
+/** OwnerReference is metav1.OwnerReference. */
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+}
+
+/** ManagedFieldsEntry says which manager last wrote which fields (metav1.ManagedFieldsEntry). */
+export interface ManagedFieldsEntry {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly time?: string;
+  readonly subresource?: string;
+  readonly fieldsV1?: Readonly<Record<string, unknown>>;
+}
+
+/** KubernetesObject is any namespaced or cluster-scoped object. */
+export interface KubernetesObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ObjectMeta;
+}
+
+/** ResourceKind names a resource of the API server as URLs and manifests need it. */
+export interface ResourceKind {
+  /** group is empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+}
+
+/** ObjectKey is `namespace/name`; it is what queues and stores hold. */
+export type ObjectKey = `${string}/${string}`;
+
+/** keyOf returns the ObjectKey of a namespaced object. */
+export function keyOf(object: KubernetesObject): ObjectKey {
+  return `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+}
+
+/** splitKey returns the namespace and name of an ObjectKey. */
+export function splitKey(key: ObjectKey): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+/** Service is the part of v1.Service that Sluice reads. */
+export interface Service extends KubernetesObject {
+  readonly spec?: {
+    readonly type?: string;
+    readonly clusterIP?: string;
+    readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
+  };
+}
+
+/** EndpointSlice is the part of discovery.k8s.io/v1 EndpointSlice that Sluice reads. */
+export interface EndpointSlice extends KubernetesObject {
+  readonly endpoints?:
+    | readonly {
+        readonly addresses: readonly string[];
+        readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
+        readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly uid?: string };
+      }[]
+    | null;
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
+}
+
+/** Deployment is the part of apps/v1 Deployment that Sluice reads. */
+export interface Deployment extends KubernetesObject {
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly template?: {
+      readonly spec?: { readonly containers?: readonly { readonly name: string; readonly image?: string }[] };
+    };
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly updatedReplicas?: number;
+    readonly readyReplicas?: number;
+    readonly availableReplicas?: number;
+  };
+}
+
+/** resources lists the kinds that Sluice reads or writes. */
+export const resources = {
+  rollouts: { group: 'sluice.dev', version: 'v1alpha1', plural: 'rollouts', kind: 'Rollout' },
+  ingressRoutes: { group: 'traefik.io', version: 'v1alpha1', plural: 'ingressroutes', kind: 'IngressRoute' },
+  services: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
+  endpointSlices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
+  deployments: { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment' },
+  events: { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event' },
+  leases: { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease' },
+} as const satisfies Record<string, ResourceKind>;

@@ -1,0 +1,230 @@
+// Generated from crds/rollouts.yaml by `npm run generate`. Do not edit.
+
+/** Condition is metav1.Condition. */
+export interface Condition {
+  /** Ready or Reconciling or Stalled or Promoted or AnalysisPassing or TrafficVerified or Contested. */
+  readonly type: string;
+  /** Status of the condition. */
+  readonly status: 'True' | 'False' | 'Unknown';
+  /** CamelCase code. */
+  readonly reason: string;
+  /** In a sentence. */
+  readonly message: string;
+  /** When status last changed. */
+  readonly lastTransitionTime: string;
+  /** Generation of the spec. */
+  readonly observedGeneration?: number;
+}
+
+/** HistoryEntry is one transition. */
+export interface HistoryEntry {
+  /** When. */
+  readonly time: string;
+  /** Phase before. */
+  readonly from: string;
+  /** Phase after. */
+  readonly to: string;
+  /** Weight of the canary after it. */
+  readonly weight: number;
+  /** Canary revision. */
+  readonly revision?: string;
+  /** CamelCase code. */
+  readonly reason: string;
+  /** What happened; absent where reason and weight say it all. */
+  readonly message?: string;
+  /** Who asked for it; absent for the controller's own decisions. */
+  readonly who?: string;
+}
+
+/** NoDataState says since when and why samples are missing. */
+export interface NoDataState {
+  /** CamelCase code. */
+  readonly reason: string;
+  /** What was found. */
+  readonly message: string;
+  /** Since when. */
+  readonly since: string;
+}
+
+/** CheckStatus is the last result of a check and its streaks. */
+export interface CheckStatus {
+  /** Name of the check. */
+  readonly name: string;
+  /** Last value. */
+  readonly value?: string;
+  /** Last state. */
+  readonly state: 'Passing' | 'Failing' | 'Error' | 'NoData';
+  /** CamelCase code of the last error. */
+  readonly reason?: string;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** Errors in a row. */
+  readonly errors: number;
+  /** When it was last evaluated. */
+  readonly at: string;
+}
+
+/** ArmCounts are requests and errors. */
+export interface ArmCounts {
+  /** Requests answered. */
+  readonly requests: number;
+  /** Those answered with an error. */
+  readonly errors: number;
+}
+
+/** AnalysisEvidence is what the verdict rests on; it continues exactly after a restart. */
+export interface AnalysisEvidence {
+  /** Start of the samples that are counted. */
+  readonly since: string;
+  /** Samples up to here are counted. */
+  readonly watermark: string;
+  /** ArmCounts are requests and errors. */
+  readonly stable: ArmCounts;
+  /** ArmCounts are requests and errors. */
+  readonly canary: ArmCounts;
+  /** State of each check. */
+  readonly checks?: readonly CheckStatus[];
+  /** NoDataState says since when and why samples are missing. */
+  readonly noData?: NoDataState;
+}
+
+/** BaselineService is one entry, verbatim. */
+export interface BaselineService {
+  readonly [field: string]: unknown;
+}
+
+/** BaselineRoute is one rule and its services. */
+export interface BaselineRoute {
+  /** The rule. */
+  readonly match: string;
+  /** The services as they were. */
+  readonly services: readonly BaselineService[];
+}
+
+/** RouteBaseline holds the services of each rule as they were before the first touch. */
+export interface RouteBaseline {
+  /** One entry a rule. */
+  readonly routes: readonly BaselineRoute[];
+}
+
+/** TargetMember is one service of the pair as it was when the rollout began. */
+export interface TargetMember {
+  /** Name of the Service. */
+  readonly service: string;
+  /** Its port. */
+  readonly port?: number | string;
+}
+
+/** RolloutTarget is the route that was touched, so that it can be put back. */
+export interface RolloutTarget {
+  /** Name of the IngressRoute. */
+  readonly route: string;
+  /** Its UID. */
+  readonly uid: string;
+  /** TargetMember is one service of the pair as it was when the rollout began. */
+  readonly stable: TargetMember;
+  /** TargetMember is one service of the pair as it was when the rollout began. */
+  readonly canary: TargetMember;
+  /** When a raising write was last decided. */
+  readonly raisedAt?: string;
+  /** When drift was corrected in the last ten minutes. */
+  readonly corrections?: readonly string[];
+  /** RouteBaseline holds the services of each rule as they were before the first touch. */
+  readonly baseline: RouteBaseline;
+}
+
+/** RollbackCause says why the rollout is going back. */
+export interface RollbackCause {
+  /** CamelCase code. */
+  readonly reason: string;
+  /** What happened, with numbers. */
+  readonly message: string;
+  /** Where the rollback ends. */
+  readonly outcome: 'Failed' | 'Reverted' | 'Superseded';
+}
+
+/** HoldState says why the rollout waits for a promote or abort. */
+export interface HoldState {
+  /** CamelCase code. */
+  readonly reason: 'Adopted' | 'LoweredByHand' | 'RouteRecreated' | 'Contested';
+  /** What happened. */
+  readonly message: string;
+  /** Since when. */
+  readonly since: string;
+}
+
+/** RolloutProgress is the state of a running rollout; absent at rest. */
+export interface RolloutProgress {
+  /** Forward to the canary, Return to stable after a Hold, or Back by a rollback that could not be made yet. */
+  readonly direction: 'Forward' | 'Return' | 'Back';
+  /** Zero-based index of the current step. */
+  readonly index: number;
+  /** Weight of the current step; status.weight is above it only while stable has no ready endpoint. */
+  readonly weight: number;
+  /** Weight of the route before the current step; tells a raise that was not made yet from one that was taken back. */
+  readonly from: number;
+  /** When the rollout began. */
+  readonly startedAt: string;
+  /** When the current step was decided. */
+  readonly enteredAt: string;
+  /** When the route was first seen with the weight of the current step. Where the route itself tells, it is stored with the next write. */
+  readonly appliedAt?: string;
+  /** The steps that index refers to, to notice when they are edited. */
+  readonly plan: string;
+  /** True when the current step was ended by a promote command. */
+  readonly promoted?: boolean;
+  /** HoldState says why the rollout waits for a promote or abort. */
+  readonly hold?: HoldState;
+  /** RollbackCause says why the rollout is going back. */
+  readonly cause?: RollbackCause;
+}
+
+/** RolloutStatus is the durable state of the controller and what people read. */
+export interface RolloutStatus {
+  /** Version of this status. A controller that finds a higher one than its own never raises. */
+  readonly schema?: number;
+  /** Generation of the spec that this status is about. */
+  readonly observedGeneration?: number;
+  /** Summary for people; the conditions carry the truth. */
+  readonly phase?:
+    | 'Pending'
+    | 'Progressing'
+    | 'Paused'
+    | 'Promoting'
+    | 'RollingBack'
+    | 'Succeeded'
+    | 'Failed'
+    | 'Degraded';
+  /** CamelCase code of why the phase is as it is; docs/troubleshooting.md has an entry for each. */
+  readonly reason?: string;
+  /** What is going on, in a sentence. */
+  readonly message?: string;
+  /** Current step and number of steps, e.g. 2/4. */
+  readonly step?: string;
+  /** Percentage of the pair's traffic that the route may give the canary. */
+  readonly weight?: number;
+  /** Share of the pair's requests that the canary answered at this step. */
+  readonly observed?: string;
+  /** Last verdict of the analysis. */
+  readonly verdict?: 'Pass' | 'Fail' | 'Inconclusive' | 'NoData';
+  /** Canary revision that this status is about. */
+  readonly revision?: string;
+  /** Last revision that went all the way. */
+  readonly promotedRevision?: string;
+  /** Revision of the stable workload when the rollout began. */
+  readonly stableRevision?: string;
+  /** The last ten revisions that were rolled back or aborted; they are not tried again without a retry. */
+  readonly failedRevisions?: readonly string[];
+  /** RolloutProgress is the state of a running rollout; absent at rest. */
+  readonly progress?: RolloutProgress;
+  /** RolloutTarget is the route that was touched, so that it can be put back. */
+  readonly target?: RolloutTarget;
+  /** AnalysisEvidence is what the verdict rests on; it continues exactly after a restart. */
+  readonly analysis?: AnalysisEvidence;
+  /** Nonce of the last command that was handled. */
+  readonly handledCommand?: string;
+  /** The last twenty transitions, newest last; of the steps of a rollout the last five. */
+  readonly history?: readonly HistoryEntry[];
+  /** Conditions after the Kubernetes convention. */
+  readonly conditions?: readonly Condition[];
+}

@@ -1,0 +1,149 @@
+// Generated from crds/rollouts.yaml by `npm run generate`. Do not edit.
+import type { KubernetesObject } from './kubernetes.ts';
+import type { RolloutStatus } from './rollout-status.ts';
+
+/** PromotionSpec says what happens after the last step. */
+export interface PromotionSpec {
+  /** Hold leaves the canary at 100 percent until the stable workload has rolled out a new revision, or until promoted once more; then traffic returns to stable in the same steps. Default "Hold". */
+  readonly mode: 'Hold';
+}
+
+/** CheckSpec compares the single number of a query with its bounds. */
+export interface CheckSpec {
+  /** Name of the check, shown in status and events. */
+  readonly name: string;
+  /** PromQL that returns one number. {{ canary.service }}, {{ canary.port }}, {{ stable.service }}, {{ stable.port }}, {{ namespace }}, {{ rollout }} and {{ revision }} are replaced. */
+  readonly query: string;
+  /** Smallest value that passes. */
+  readonly min?: number | string;
+  /** Greatest value that passes. */
+  readonly max?: number | string;
+  /** Time between two evaluations. Default "30s". */
+  readonly interval: string;
+  /** Failures in a row that are tolerated; one more rolls back. Default 2. */
+  readonly consecutiveFailureLimit: number;
+  /** Errors of the query in a row that are tolerated; with one more the check counts as without data. Default 4. */
+  readonly consecutiveErrorLimit: number;
+  /** What a query without a result means. Default "Hold". */
+  readonly onNoData: 'Hold' | 'Rollback' | 'Ignore';
+}
+
+/** SloSpec holds absolute limits. */
+export interface SloSpec {
+  /** Greatest share of the canary's requests that may be answered with an error (5xx, failed gRPC), e.g. "5%". */
+  readonly errorRatio?: string;
+}
+
+/** AnalysisSpec says when the canary is good enough. Left out, all defaults apply. */
+export interface AnalysisSpec {
+  /** Enforce acts on the verdict, DryRun only shows it, Disabled asks for none. Default "Enforce". */
+  readonly mode: 'Enforce' | 'DryRun' | 'Disabled';
+  /** SloSpec holds absolute limits. Default {"errorRatio":"5%"}. */
+  readonly slo: SloSpec;
+  /** Checks are the user's own Prometheus queries. */
+  readonly checks?: readonly CheckSpec[];
+  /** Requests that the canary must have answered at a step before it is judged by a ratio. Default 100. */
+  readonly minRequests: number;
+  /** What to do when there are no samples for noDataAfter. Default "Hold". */
+  readonly onNoData: 'Hold' | 'Rollback' | 'Ignore';
+  /** How long samples may be missing before onNoData applies. Default "5m". */
+  readonly noDataAfter: string;
+}
+
+/** Ramp is a short form of many equal steps. */
+export interface Ramp {
+  /** First weight in percent. */
+  readonly from: number;
+  /** Last weight in percent before 100. */
+  readonly to: number;
+  /** Percentage points added at each step. */
+  readonly add?: number;
+  /** Factor of the weight from step to step. */
+  readonly multiply?: number;
+  /** How long each weight is watched. */
+  readonly every: string;
+}
+
+/** PauseStep waits at the weight reached, until promoted or for its duration. */
+export interface PauseStep {
+  /** How long to wait. Without it the rollout waits until it is promoted. */
+  readonly duration?: string;
+}
+
+/** Step sets a weight and watches it, or pauses. */
+export interface Step {
+  /** Percentage of the pair's traffic that goes to the canary. */
+  readonly weight?: number;
+  /** How long the weight is watched before the next step, from the moment it is in effect. Default 1m. */
+  readonly duration?: string;
+  /** PauseStep waits at the weight reached, until promoted or for its duration. */
+  readonly pause?: PauseStep;
+}
+
+/** CanaryRef is the version that shall take over. */
+export interface CanaryRef {
+  /** Name of a Service in the namespace of the Rollout. */
+  readonly service: string;
+  /** Port of the Service by number or name. Optional where the Service has one port. */
+  readonly port?: number | string;
+  /** WorkloadRef names what runs this version; its revision says that there is a new release. */
+  readonly workload?: WorkloadRef;
+  /** Lets Traefik reach the canary by its ClusterIP. When the last canary pod dies only the canary's share fails, instead of the whole route for the time of Traefik's throttle. Default false. */
+  readonly nativeLB: boolean;
+}
+
+/** WorkloadRef names what runs this version; its revision says that there is a new release. */
+export interface WorkloadRef {
+  /** Kind of the workload. */
+  readonly kind: 'Deployment';
+  /** Name of the workload in the namespace of the Rollout. */
+  readonly name: string;
+}
+
+/** StableRef is the version that serves now. */
+export interface StableRef {
+  /** Name of a Service in the namespace of the Rollout. */
+  readonly service: string;
+  /** Port of the Service by number or name. Optional where the Service has one port. */
+  readonly port?: number | string;
+  /** WorkloadRef names what runs this version. For stable it lets a Hold end by itself, when the workload has rolled out a new revision. */
+  readonly workload?: WorkloadRef;
+}
+
+/** RouteRef names the IngressRoute whose weights Sluice writes. Every rule of it that lists either service takes part. */
+export interface RouteRef {
+  /** Name of an IngressRoute in the namespace of the Rollout. */
+  readonly name: string;
+}
+
+/** RolloutSpec is what the user wants. */
+export interface RolloutSpec {
+  /** RouteRef names the IngressRoute whose weights Sluice writes. Every rule of it that lists either service takes part. */
+  readonly route: RouteRef;
+  /** StableRef is the version that serves now. */
+  readonly stable: StableRef;
+  /** CanaryRef is the version that shall take over. */
+  readonly canary: CanaryRef;
+  /** Name of the release, in quotes. A new one starts a rollout. Optional when canary.workload is given. Change it last, when the canary's pods already run it. */
+  readonly revision?: string;
+  /** Steps of the rollout. 100 follows by itself. The default is 5, 25 and 50 percent for 5, 10 and 10 minutes. */
+  readonly steps?: readonly Step[];
+  /** Ramp is a short form of many equal steps. */
+  readonly ramp?: Ramp;
+  /** AnalysisSpec says when the canary is good enough. Left out, all defaults apply. Default {}. */
+  readonly analysis: AnalysisSpec;
+  /** PromotionSpec says what happens after the last step. Default {}. */
+  readonly promotion: PromotionSpec;
+  /** What deleting the Rollout after a success does to the route. A rollout that still runs is always undone. Default "Keep". */
+  readonly onDelete: 'Keep' | 'Restore';
+  /** Stops raising. Analysis, guards and rollback go on. Default false. */
+  readonly paused: boolean;
+}
+
+/** Rollout moves traffic from a stable version to a canary behind Traefik, a little at a time, and takes it back when the canary is worse. */
+export interface Rollout extends KubernetesObject {
+  /** RolloutSpec is what the user wants. */
+  readonly spec: RolloutSpec;
+  /** RolloutStatus is the durable state of the controller and what people read. */
+  readonly status?: RolloutStatus;
+}
