@@ -1,0 +1,76 @@
+/** The port through which the analysis gets its numbers: Prometheus, a direct scrape, or Sluice's own proxy. */
+import type { Arms } from './sample.ts';
+
+/** SampleQuery asks for the requests answered in (sinceMs, untilMs], in milliseconds since the epoch. */
+export interface SampleQuery {
+  /** stable lists the exact values of the service label that count as stable. */
+  readonly stable: readonly string[];
+  /** canary lists the exact values of the service label that count as canary. */
+  readonly canary: readonly string[];
+  readonly sinceMs: number;
+  /** untilMs is at most now - latenessMs of the source; the caller clamps it. */
+  readonly untilMs: number;
+}
+
+/** NoDataReason says why there are no samples. */
+export type NoDataReason = 'SourceUnreachable' | 'SourceRefused' | 'SourcePartial' | 'TargetDown' | 'SeriesAbsent';
+
+/** SamplesOutcome is a window that was read: each request in it is counted once, in this answer and in no other. */
+export interface SamplesOutcome {
+  readonly kind: 'Samples';
+  readonly arms: Arms;
+  /** untilMs is the watermark: everything up to here is counted. A long replay stops before the queried end. */
+  readonly untilMs: number;
+  /** seen says whether any series of that arm exists. */
+  readonly seen: { readonly stable: boolean; readonly canary: boolean };
+  /** discarded is the number of scrapes of single instances whose difference to the one before could not be trusted. */
+  readonly discarded: number;
+}
+
+/** NoDataOutcome is a window about which nothing is known. */
+export interface NoDataOutcome {
+  readonly kind: 'NoData';
+  readonly reason: NoDataReason;
+  readonly message: string;
+  /** untilMs is set where the window was read completely and held no series: the watermark may move there. */
+  readonly untilMs?: number;
+}
+
+/** SampleOutcome is the answer to a SampleQuery. */
+export type SampleOutcome = SamplesOutcome | NoDataOutcome;
+
+/** SampleAnswer is the answer to the query at `index` of those that were given. */
+export interface SampleAnswer {
+  readonly index: number;
+  readonly outcome: SampleOutcome;
+}
+
+/** QueryOutcome is the answer to a user's query; `value` may be NaN or infinite, which no check passes. */
+export type QueryOutcome =
+  | { readonly kind: 'Value'; readonly value: number }
+  | { readonly kind: 'NoData'; readonly message: string }
+  | {
+      readonly kind: 'Error';
+      readonly reason: 'SourceUnreachable' | 'SourceRefused' | 'SourcePartial' | 'NotOneNumber';
+      readonly message: string;
+    };
+
+/** MetricSource delivers samples. Its calls throw a SluiceError `Aborted` when `signal` aborts. */
+export interface MetricSource {
+  /**
+   * sample counts the requests of both arms in the windows of many rollouts; successive windows of one rollout that
+   * touch count each request once. Every index comes once, in parts, as they are known: what is slow or fails holds up
+   * and spoils nothing else. Should it throw, the indexes that have not come are unknown, and the others hold.
+   */
+  sample(queries: readonly SampleQuery[], signal: AbortSignal): AsyncIterable<readonly SampleAnswer[]>;
+  /** query evaluates PromQL that has been rendered and scoped to its namespace, at `atMs`. */
+  query(promql: string, atMs: number, signal: AbortSignal): Promise<QueryOutcome>;
+  /** latenessMs: samples newer than now - latenessMs may still be incomplete. */
+  readonly latenessMs: number;
+  /**
+   * resolutionMs is how often something new is there to be counted: one scrape interval. Asked three times as often,
+   * a source tells of a breach a third of this earlier on average, which is little beside latenessMs, for three times
+   * the queries.
+   */
+  readonly resolutionMs: number;
+}
