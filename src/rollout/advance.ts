@@ -1,0 +1,185 @@
+/** How a rollout walks its steps towards the canary, and what it waits for in each. */
+import type { RolloutProgress } from '../api/rollout-status.ts';
+import { formatTime, parseTime } from '../clock.ts';
+import {
+  isAsked,
+  raise,
+  running,
+  targetFor,
+  unchanged,
+  wait,
+  whoAsked,
+  type Question,
+  type Running,
+} from './answer.ts';
+import type { Decision } from './decision.ts';
+import type { Observation, Problem } from './observation.ts';
+import { lastRaiseMs, raiseSpacingMs } from './drift.ts';
+import type { StatusChange } from './status.ts';
+import { describePlan, indexForWeight, type PlannedStep } from './steps.ts';
+
+/** assumedEffectMs after it was seen in the IngressRoute a weight is taken to be in effect (Traefik's throttle is 2 s). */
+export const assumedEffectMs = 5_000;
+
+/** planEdited finds the place in edited steps: the weight stays, the next step is the first with a greater weight. */
+export const planEdited: Question = (observation) => {
+  const found = running(observation, 'Forward');
+  const plan = describePlan(observation.steps);
+  if (found === undefined || found.progress.plan === plan) return undefined;
+  const { progress } = found;
+  const index = indexForWeight(observation.steps, progress.weight);
+  const message = `The steps were edited; the canary stays at ${progress.weight}%.`;
+  const next = { ...progress, index, plan, enteredAt: formatTime(observation.nowMs) };
+  return wait(
+    observation,
+    { ...unchanged(observation), progress: next },
+    { notices: [{ type: 'Normal', reason: 'StepsEdited', message }] },
+  );
+};
+
+/** promoteAsked ends what the rollout waits for: a pause, a hold, or the rest of a step. */
+export const promoteAsked: Question = (observation) => {
+  const found = running(observation, 'Forward');
+  if (found === undefined || !isAsked(observation, 'promote')) return undefined;
+  const { hold: _hold, ...progress } = found.progress;
+  const message = `${whoAsked(observation)} promoted the rollout at ${progress.weight}%.`;
+  return wait(observation, {
+    phase: 'Progressing',
+    reason: 'Promoted',
+    message,
+    progress: { ...progress, promoted: true },
+    command: true,
+  });
+};
+
+/** forward is the step machine; it is asked last, when no guard objects. */
+export const forward: Question = (observation) => {
+  const found = running(observation, 'Forward');
+  if (found === undefined) return undefined;
+  const { progress } = found;
+  if (progress.hold !== undefined)
+    return wait(observation, { phase: 'Paused', reason: progress.hold.reason, message: progress.hold.message });
+  if (progress.appliedAt === undefined) return settle(observation, found);
+  if (observation.rollout.spec.paused) return paused(observation, found);
+  const endMs = stepEndMs(found, observation.steps[progress.index]);
+  if (endMs === undefined)
+    return wait(observation, { phase: 'Paused', reason: 'PauseStep', message: pauseMessage(observation, found) });
+  if (observation.nowMs < endMs) return watchStep(observation, found, endMs);
+  return leaveStep(observation, found);
+};
+
+/** settle stores that the route carries the weight where the route itself does not tell since when (applied.ts). */
+function settle(observation: Observation, { progress }: Running): Decision {
+  const appliedAt = formatTime(observation.nowMs);
+  const message = `The canary gets ${progress.weight}% (step ${stepName(observation, progress)}).`;
+  return wait(
+    observation,
+    { phase: 'Progressing', reason: 'StepStarted', message, progress: { ...progress, appliedAt } },
+    { requeueAfterMs: assumedEffectMs },
+  );
+}
+
+function paused(observation: Observation, { progress }: Running): Decision {
+  const message = `spec.paused holds the canary at ${progress.weight}%; analysis and rollback go on. ${observation.verdict.message}`;
+  return wait(observation, { phase: 'Paused', reason: 'PausedBySpec', message });
+}
+
+/** stepEndMs is when the time of a step is over; undefined means never by itself. */
+function stepEndMs({ progress }: Running, step: PlannedStep | undefined): number | undefined {
+  if (progress.promoted === true || step === undefined) return 0;
+  if (step.durationMs === undefined) return undefined;
+  const startMs =
+    step.kind === 'Weight'
+      ? (parseTime(progress.appliedAt) ?? 0) + assumedEffectMs
+      : (parseTime(progress.enteredAt) ?? 0);
+  return startMs + step.durationMs;
+}
+
+function pauseMessage(observation: Observation, { progress }: Running): string {
+  return `Paused at ${progress.weight}% (step ${stepName(observation, progress)}) until promoted. ${observation.verdict.message}`;
+}
+
+function watchStep(observation: Observation, { progress }: Running, endMs: number): Decision {
+  const isPause = observation.steps[progress.index]?.kind === 'Pause';
+  const until = `until ${formatTime(endMs).slice(0, 19)}Z`;
+  const message = `${isPause ? 'Paused' : 'Canary'} at ${progress.weight}% (step ${stepName(observation, progress)}) ${until}. ${observation.verdict.message}`;
+  const change = {
+    phase: isPause ? 'Paused' : 'Progressing',
+    reason: isPause ? 'PauseStep' : 'StepStarted',
+    message,
+  } as const;
+  return wait(observation, change, { requeueAfterMs: endMs - observation.nowMs });
+}
+
+/** leaveStep goes on if nothing holds the step: then to a pause, to the next weight, or to success. */
+function leaveStep(observation: Observation, found: Running): Decision {
+  const obstacle = findObstacle(observation, found.progress);
+  if (obstacle !== undefined) {
+    const message = `Canary held at ${found.progress.weight}% (step ${stepName(observation, found.progress)}): ${obstacle.message}`;
+    return wait(observation, { phase: 'Progressing', reason: obstacle.reason, message });
+  }
+  const index = found.progress.index + 1;
+  const next = observation.steps[index];
+  if (next === undefined) return succeed(observation, found);
+  return next.kind === 'Pause'
+    ? enterPause(observation, found, index)
+    : raiseTo(observation, found, { index, weight: next.weight });
+}
+
+/** findObstacle: without data nothing is ever raised; a person may end a wait for more requests. */
+function findObstacle(observation: Observation, progress: RolloutProgress): Problem | undefined {
+  const { stable, canary, rollout, verdict } = observation;
+  if (canary.readyEndpoints === 0)
+    return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint.` };
+  // Without stable's entry any weight is everything.
+  if (stable.readyEndpoints === 0 && progress.weight < 100)
+    return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
+  if (rollout.spec.analysis.mode !== 'Enforce' || progress.weight === 0 || verdict.kind === 'Pass') return undefined;
+  return verdict.kind === 'Inconclusive' && progress.promoted === true ? undefined : verdict;
+}
+
+function enterPause(observation: Observation, found: Running, index: number): Decision {
+  const { promoted: _promoted, ...rest } = found.progress;
+  const progress = { ...rest, index, enteredAt: formatTime(observation.nowMs) };
+  const message = `Paused at ${progress.weight}% (step ${stepName(observation, progress)}).`;
+  return wait(observation, { phase: 'Paused', reason: 'PauseStep', message, progress });
+}
+
+function raiseTo(observation: Observation, found: Running, step: { index: number; weight: number }): Decision {
+  const { target, progress } = found;
+  const sinceRaiseMs = observation.nowMs - lastRaiseMs(found);
+  if (sinceRaiseMs < raiseSpacingMs) {
+    return wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs - sinceRaiseMs });
+  }
+  const now = formatTime(observation.nowMs);
+  const { appliedAt: _appliedAt, promoted: _promoted, ...rest } = progress;
+  const next = { ...rest, index: step.index, from: progress.weight, weight: step.weight, enteredAt: now };
+  const verdict = observation.rollout.spec.analysis.mode === 'Disabled' ? '' : ` ${observation.verdict.message}`;
+  const change: StatusChange = {
+    phase: 'Progressing',
+    reason: 'StepStarted',
+    message: `The canary goes from ${progress.weight}% to ${step.weight}% (step ${stepName(observation, next)}).${verdict}`,
+    weight: step.weight,
+    progress: next,
+    target: { ...target, raisedAt: now },
+    analysis: null,
+  };
+  return raise(observation, targetFor(step.weight), change);
+}
+
+function succeed(observation: Observation, { status, progress }: Running): Decision {
+  const revision = status.revision ?? '';
+  const message = `Revision ${revision} was promoted and keeps ${progress.weight}%. Update ${observation.stable.service} next: traffic returns to it when it has rolled out, or with the command promote. ${observation.verdict.message}`;
+  return wait(observation, {
+    phase: 'Succeeded',
+    reason: 'Holding',
+    message,
+    weight: progress.weight,
+    progress: null,
+    promotedRevision: revision,
+  });
+}
+
+function stepName(observation: Observation, progress: RolloutProgress): string {
+  return `${progress.index + 1} of ${observation.steps.length}`;
+}

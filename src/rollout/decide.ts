@@ -1,0 +1,127 @@
+/*
+ * The state of a rollout is status.progress; the phase is its summary for people.
+ *
+ *             first sight                     new revision, everything in place
+ *   (empty) ───────────────► at rest ─────────────────────────────────────────► Forward ── last step, Pass ──► Holding
+ *      │                     Pending          ▲            ▲                    Progressing                    Succeeded
+ *      │ canary has traffic  Succeeded        │            │                    Paused                            │
+ *      └────────► Forward    Failed           │            │                      │                               │ stable is new,
+ *                 Paused, Adopted             │            │ route as before      │ Fail, CanaryLost,             │ or promote
+ *                                             │            │                      │ abort, new revision           ▼
+ *                                             │            └── Back ◄─────────────┴─────────── abort ◄───────  Return
+ *                                             │                RollingBack, Degraded                           Promoting
+ *                                             └────────────────────────────────────────────────────────────────┘
+ *
+ * Forward to Back usually takes one reconcile: the route is put back, then status says Failed. Back is stored only while
+ * the rollback has to wait, for the first ready stable endpoint or a route that can be written.
+ */
+import { forward, planEdited, promoteAsked } from './advance.ts';
+import { statusOf, unchanged, wait, type Question } from './answer.ts';
+import type { Decision } from './decision.ts';
+import { finalizer } from './decision.ts';
+import { beingDeleted } from './deletion.ts';
+import { holding, returning } from './hold.ts';
+import type { Observation } from './observation.ts';
+import {
+  abortAsked,
+  analysisFailed,
+  canaryLost,
+  restorePending,
+  revisionChanged,
+  rollbackPending,
+} from './rollback.ts';
+import { drifted, stableLost } from './drift.ts';
+import { routeGone, routeRecreated, ruleAdded } from './route.ts';
+import { firstSight, isUndecided, notReady, resting, retryAsked } from './start.ts';
+import { isAtRest, statusSchema } from './status.ts';
+import { retargeted } from './retarget.ts';
+
+/** commandHandled removes the annotation of a command that status says was handled. */
+const commandHandled: Question = ({ command }) => (command?.state === 'Handled' ? { kind: 'Acknowledge' } : undefined);
+
+/** commandStale refuses a command that was meant for another object or revision, and says so. */
+const commandStale: Question = (observation) => {
+  const { command } = observation;
+  if (command?.state !== 'Stale') return undefined;
+  const text = `The command ${command.verb} is not executed: ${command.problem}.`;
+  return wait(
+    observation,
+    { ...unchanged(observation), command: true },
+    { notices: [{ type: 'Warning', reason: 'CommandStale', message: text }] },
+  );
+};
+
+/** commandIdle answers a command that has nothing to act on in the present phase. */
+const commandIdle: Question = (observation) => {
+  const { command } = observation;
+  const status = statusOf(observation);
+  const isIdle = status.progress === undefined && (status.weight ?? 0) === 0;
+  const fits = command?.verb === 'retry' ? status.phase === 'Failed' : !isIdle;
+  if (command?.state !== 'New' || fits) return undefined;
+  const text = `The command ${command.verb} has nothing to do in phase ${unchanged(observation).phase}.`;
+  return wait(
+    observation,
+    { ...unchanged(observation), command: true },
+    { notices: [{ type: 'Warning', reason: 'CommandIgnored', message: text }] },
+  );
+};
+
+/** released removes the finalizer once the route is as it was and nothing will start: a start would claim it again. */
+const released: Question = (observation) => {
+  const status = statusOf(observation);
+  const isIdle = status.target === undefined && isAtRest(status) && !isUndecided(observation);
+  return isIdle && isClaimed(observation) ? { kind: 'Release' } : undefined;
+};
+
+function isClaimed({ rollout }: Observation): boolean {
+  return rollout.metadata.finalizers?.includes(finalizer) === true;
+}
+
+/** The order is the specification: what takes traffic back comes before what waits, and that before what raises. */
+const questions: readonly Question[] = [
+  beingDeleted,
+  retargeted,
+  routeRecreated,
+  rollbackPending,
+  abortAsked,
+  analysisFailed,
+  revisionChanged,
+  canaryLost,
+  commandHandled,
+  commandStale,
+  released,
+  notReady,
+  routeGone,
+  commandIdle,
+  ruleAdded,
+  stableLost,
+  drifted,
+  planEdited,
+  promoteAsked,
+  forward,
+  returning,
+  holding,
+  restorePending,
+  firstSight,
+  retryAsked,
+  resting,
+];
+
+/** decide answers an Observation: pure, synchronous, and Wait again when it is asked about its own result. */
+export function decide(observation: Observation): Decision {
+  for (const question of questions) {
+    const decision = question(observation);
+    if (decision !== undefined) return fence(observation, decision);
+  }
+  return wait(observation, unchanged(observation));
+}
+
+/**
+ * fence keeps an older controller from raising what a newer one has begun (version skew), and anyone from
+ * raising a route that a deletion of the Rollout would not put back.
+ */
+function fence(observation: Observation, decision: Decision): Decision {
+  if (decision.kind !== 'Raise') return decision;
+  if ((statusOf(observation).schema ?? statusSchema) > statusSchema) return wait(observation, unchanged(observation));
+  return isClaimed(observation) ? decision : { kind: 'Claim' };
+}

@@ -1,0 +1,34 @@
+/** What `decide` may answer: a closed union, each with the status that shall be true afterwards. */
+import type { RolloutStatus } from '../api/rollout-status.ts';
+import type { Target } from '../traffic/merge.ts';
+
+/** Notice is an event that is no transition of the phase, e.g. a stale command. */
+export interface Notice {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface Outcome {
+  readonly status: RolloutStatus;
+  readonly notices: readonly Notice[];
+  /** requeueAfterMs is when to look again without any event; undefined means only at the next event. */
+  readonly requeueAfterMs: number | undefined;
+}
+
+/**
+ * Decision is one reconcile's answer.
+ * - Wait: only status may change.
+ * - Raise: status first, then the route, so that after a crash the traffic is never above what status allows.
+ * - Lower: the route first, then status; `pending` is written instead where the route write failed.
+ * - Claim, Release: add or remove the finalizer; nothing else.
+ * - Acknowledge: remove the annotation of a handled command; nothing else.
+ */
+export type Decision =
+  | (Outcome & { readonly kind: 'Wait' })
+  | (Outcome & { readonly kind: 'Raise'; readonly target: Target })
+  | (Outcome & { readonly kind: 'Lower'; readonly target: Target; readonly pending: RolloutStatus })
+  | { readonly kind: 'Claim' | 'Release' | 'Acknowledge' };
+
+/** finalizer is what keeps a Rollout with a touched route from vanishing before the route is put back. */
+export const finalizer = 'sluice.dev/route';

@@ -1,0 +1,136 @@
+/** Hold: the promoted canary keeps everything until stable runs a new revision; then traffic returns in the same steps. */
+import { formatTime, parseTime } from '../clock.ts';
+import { assumedEffectMs } from './advance.ts';
+import {
+  isAsked,
+  lower,
+  running,
+  statusOf,
+  targetFor,
+  touched,
+  unchanged,
+  wait,
+  type Question,
+  type Running,
+} from './answer.ts';
+import type { Decision } from './decision.ts';
+import type { Observation } from './observation.ts';
+import { isHolding, type StatusChange } from './status.ts';
+import { describePlan, indexForWeight, nextReturn, returnSteps } from './steps.ts';
+
+/** holding keeps the canary at 100 % and says what ends it. */
+export const holding: Question = (observation) => {
+  const found = touched(observation);
+  if (found === undefined || !isHolding(found.status)) return undefined;
+  const { stableRevision: stable, canaryRevision } = observation;
+  const isPromote = isAsked(observation, 'promote');
+  if (isPromote || isStableNew(observation)) return startReturn(observation, found, isPromote);
+  // A stable workload that is named only now has not changed: it is what a change will be told by.
+  const isFirst = found.status.stableRevision === undefined && stable !== undefined;
+  const rest = isFirst ? { stableRevision: stable.value } : {};
+  const isUnproven = canaryRevision !== undefined && canaryRevision.value !== found.status.promotedRevision;
+  const change = isUnproven ? unproven(observation, canaryRevision.value) : heldChange(observation);
+  return wait(observation, { ...change, ...rest });
+};
+
+function isStableNew(observation: Observation): boolean {
+  const { stableRevision: stable, rollout } = observation;
+  const known = statusOf(observation).stableRevision;
+  return !rollout.spec.paused && stable?.settled === true && known !== undefined && stable.value !== known;
+}
+
+function unproven(observation: Observation, revision: string): StatusChange {
+  const message = `Revision ${revision} of the canary already serves everybody and nobody has judged it. Update ${observation.stable.service} (or promote), so that traffic returns to stable; then it is rolled out step by step.`;
+  return { phase: 'Degraded', reason: 'UnprovenRevision', message, revision };
+}
+
+function heldChange(observation: Observation): StatusChange {
+  const { reason, message, promotedRevision: revision = '' } = statusOf(observation);
+  const text = `Revision ${revision} was promoted and keeps everything. Update ${observation.stable.service} next.`;
+  return {
+    phase: 'Succeeded',
+    reason: 'Holding',
+    message: reason === 'Holding' && message !== undefined ? message : text,
+    revision,
+  };
+}
+
+function startReturn(observation: Observation, found: Omit<Running, 'progress'>, isPromote: boolean): Decision {
+  const command = isPromote ? { command: true } : {};
+  if (observation.stable.readyEndpoints === 0) {
+    const text = `Traffic cannot return: Service ${observation.stable.service} has no ready endpoint.`;
+    return wait(
+      observation,
+      { ...unchanged(observation), ...command },
+      { notices: [{ type: 'Warning', reason: 'StableUnavailable', message: text }] },
+    );
+  }
+  const now = formatTime(observation.nowMs);
+  const plan = describePlan(observation.steps);
+  const progress = {
+    direction: 'Return' as const,
+    index: -1,
+    weight: 100,
+    from: 100,
+    startedAt: now,
+    enteredAt: now,
+    appliedAt: now,
+    plan,
+  };
+  return returnTo(observation, { ...found, progress }, command);
+}
+
+/** returning walks the steps back; it is guarded by stable's readiness only. */
+export const returning: Question = (observation) => {
+  const found = running(observation, 'Return');
+  if (found === undefined) return undefined;
+  const { rollout, nowMs } = observation;
+  const isPromote = isAsked(observation, 'promote');
+  const text = {
+    phase: 'Promoting',
+    reason: 'ReturningToStable',
+    message: `Traffic returns to ${observation.stable.service}; the canary is at ${found.progress.weight}%.`,
+  } as const;
+  const step = returnSteps(observation.steps).findLast(({ weight }) => weight >= found.progress.weight);
+  const endMs = (parseTime(found.progress.appliedAt) ?? 0) + assumedEffectMs + (step?.durationMs ?? 0);
+  if (rollout.spec.paused && !isPromote)
+    return wait(observation, { ...text, message: `spec.paused holds the canary at ${found.progress.weight}%.` });
+  if (nowMs < endMs && !isPromote) return wait(observation, text, { requeueAfterMs: endMs - nowMs });
+  return returnTo(observation, found, isPromote ? { command: true } : {});
+};
+
+/** returnTo makes the next step of the return; the last one leaves the route as it was before the rollout. */
+function returnTo(observation: Observation, { progress }: Running, command: { readonly command?: boolean }): Decision {
+  const weight = nextReturn(observation.steps, progress.weight)?.weight ?? 0;
+  const index = indexForWeight(observation.steps, 100 - weight);
+  const now = formatTime(observation.nowMs);
+  if (weight === 0) {
+    const change = {
+      phase: 'Succeeded',
+      reason: 'Returned',
+      message: `All traffic is back on ${observation.stable.service}.`,
+      weight: 0,
+      progress: null,
+      ...command,
+    } as const;
+    return lower(observation, targetFor(0), {
+      change,
+      pending: { phase: 'Promoting', reason: 'ReturningToStable', message: change.message },
+    });
+  }
+  const message = `Traffic returns to ${observation.stable.service}; the canary goes from ${progress.weight}% to ${weight}%.`;
+  const plan = describePlan(observation.steps);
+  const next = { ...progress, index, from: progress.weight, weight, enteredAt: now, appliedAt: now, plan };
+  const change = {
+    phase: 'Promoting',
+    reason: 'ReturningToStable',
+    message,
+    weight,
+    progress: next,
+    ...command,
+  } as const;
+  return lower(observation, targetFor(weight), {
+    change,
+    pending: { phase: 'Promoting', reason: 'ReturningToStable', message },
+  });
+}

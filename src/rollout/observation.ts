@@ -1,0 +1,70 @@
+/** Everything that `decide` knows, as plain data: what was read, the time, and the verdict. */
+import type { Verdict } from '../analysis/verdict.ts';
+import type { Rollout } from '../api/rollout.ts';
+import type { AnalysisEvidence } from '../api/rollout-status.ts';
+import type { Route } from '../api/traefik.ts';
+import type { Pair, Split } from '../traffic/split.ts';
+import type { PlannedStep } from './steps.ts';
+import type { Command } from './verbs.ts';
+
+/** Problem is something a person has to change; `message` names the object, what was found and what to do. */
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** ArmObservation is one service of the pair; a missing Service or port counts as no ready endpoints. */
+export interface ArmObservation {
+  readonly service: string;
+  readonly readyEndpoints: number;
+}
+
+/** RevisionObservation is what a workload (or spec.revision) says; `settled` is false while old pods are still replaced. */
+export interface RevisionObservation {
+  readonly value: string;
+  readonly settled: boolean;
+  readonly message: string;
+}
+
+/** RouteWriter is who last wrote the rules of the IngressRoute, from managedFields. */
+export interface RouteWriter {
+  readonly manager: string;
+  readonly timeMs: number;
+}
+
+/** RouteObservation is the IngressRoute as it is now. */
+export interface RouteObservation {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly routes: readonly Route[];
+  readonly split: Split;
+  readonly writer: RouteWriter | undefined;
+}
+
+/** SourceObservation tells whether evidence could be had before anybody is exposed to the canary. */
+export type SourceObservation =
+  | { readonly kind: 'Ready' }
+  | { readonly kind: 'NotReady'; readonly reason: string; readonly message: string };
+
+/** Observation is the whole input of `decide`; times are milliseconds since the epoch. */
+export interface Observation {
+  readonly nowMs: number;
+  readonly rollout: Rollout;
+  readonly steps: readonly PlannedStep[];
+  /** problems is what the schema cannot see: missing or wrong references. */
+  readonly problems: readonly Problem[];
+  /** route is undefined where the IngressRoute does not exist. */
+  readonly route: RouteObservation | undefined;
+  /** pair is the pair of the touched route if there is one (status.target), else that of the spec. */
+  readonly pair: Pair;
+  readonly stable: ArmObservation;
+  readonly canary: ArmObservation;
+  readonly canaryRevision: RevisionObservation | undefined;
+  readonly stableRevision: RevisionObservation | undefined;
+  /** imagesDiffer compares the two workloads; undefined where one of them is not known. */
+  readonly imagesDiffer: boolean | undefined;
+  readonly source: SourceObservation;
+  readonly evidence: AnalysisEvidence | undefined;
+  readonly verdict: Verdict;
+  readonly command: Command | undefined;
+}

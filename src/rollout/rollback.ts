@@ -1,0 +1,173 @@
+/** Everything that takes the canary out: aborts, guards, verdicts, new revisions. Nothing here ever waits for more than a ready stable endpoint. */
+import type { RollbackCause, RolloutTarget } from '../api/rollout-status.ts';
+import { formatTime, parseTime } from '../clock.ts';
+import {
+  isAsked,
+  lower,
+  place,
+  raise,
+  running,
+  touched,
+  unchanged,
+  wait,
+  whoAsked,
+  type Question,
+  type Touched,
+} from './answer.ts';
+import type { Decision } from './decision.ts';
+import type { Observation } from './observation.ts';
+import { isHolding, type StatusChange } from './status.ts';
+
+/** rollBack puts the route back in one patch, before anything else, or says what it is waiting for. */
+export function rollBack(
+  observation: Observation,
+  found: Touched,
+  cause: RollbackCause,
+  options: { readonly command?: boolean } = {},
+): Decision {
+  const baseline = { kind: 'Baseline' } as const;
+  const placement = place(observation, found, baseline);
+  const command = options.command === true ? { command: true } : {};
+  const pending = { ...pendingChange(observation, found, cause), ...command };
+  if (placement.canaryPercent > 0 || isBothEmpty(observation)) return standBy(observation, found, pending);
+  const isSettled = !placement.isPlaced || !mayStillBeRaised(observation, found);
+  const change = { ...finalChange(observation, found, cause, placement.complete && isSettled), ...command };
+  return placement.isPlaced ? wait(observation, change) : lower(observation, baseline, { change, pending });
+}
+
+/** kube-apiserver gives up a request after 60 s (--request-timeout); the rest is for clocks and queues. */
+const maxRequestMs = 70_000;
+
+/**
+ * A first raise that was sent and not seen may yet be made: nothing has changed the route since, so that the API server
+ * takes it. As long as that is possible the target is kept, and restorePending takes the canary out again.
+ */
+function mayStillBeRaised(observation: Observation, { status: { progress }, target }: Touched): boolean {
+  const isUnseen = progress?.from === 0 && progress.appliedAt === undefined;
+  return isUnseen && isRecentlyRaised(observation, target);
+}
+
+function isRecentlyRaised({ nowMs }: Observation, { raisedAt }: RolloutTarget): boolean {
+  return nowMs < (parseTime(raisedAt) ?? 0) + maxRequestMs;
+}
+
+/** standBy takes stable's entry out meanwhile: listed without a ready endpoint it makes Traefik drop the whole route. */
+function standBy(observation: Observation, found: Touched, pending: StatusChange): Decision {
+  const everything = { kind: 'Split', canaryPercent: 100 } as const;
+  const placement = place(observation, found, everything);
+  return placement.isPlaced ? wait(observation, pending) : raise(observation, everything, { ...pending, weight: 100 });
+}
+
+function isBothEmpty(observation: Observation): boolean {
+  return observation.stable.readyEndpoints === 0 && observation.canary.readyEndpoints === 0;
+}
+
+/** pendingChange is the status while the canary has to keep the traffic, because stable has no ready endpoint. */
+function pendingChange(observation: Observation, { status }: Touched, cause: RollbackCause): StatusChange {
+  const now = formatTime(observation.nowMs);
+  const weight = status.weight ?? 0;
+  const base = status.progress ?? { index: -1, weight, from: weight, plan: '', startedAt: now, enteredAt: now };
+  const { hold: _hold, ...progress } = { hold: undefined, ...base };
+  const common = { progress: { ...progress, direction: 'Back' as const, cause } };
+  if (observation.stable.readyEndpoints > 0) {
+    return { ...common, phase: 'RollingBack', reason: cause.reason, message: `Rolling back: ${cause.message}` };
+  }
+  const message = `Rollback is waiting: Service ${observation.stable.service} has no ready endpoint, so the canary keeps the traffic. ${cause.message}`;
+  return { ...common, phase: 'Degraded', reason: 'StableUnavailable', message };
+}
+
+function finalChange(
+  observation: Observation,
+  { status }: Touched,
+  cause: RollbackCause,
+  isComplete: boolean,
+): StatusChange {
+  const rest = { weight: 0, progress: null, message: cause.message, ...(isComplete ? { target: null } : {}) };
+  const value = observation.canaryRevision?.value ?? status.revision ?? '';
+  switch (cause.outcome) {
+    case 'Failed':
+      return { ...rest, phase: 'Failed', reason: cause.reason, failedRevision: status.revision ?? value };
+    case 'Reverted':
+      return { ...rest, phase: 'Succeeded', reason: 'Reverted', revision: value };
+    case 'Superseded':
+      return { ...rest, phase: 'Pending', reason: cause.reason, revision: value, analysis: null };
+    default:
+      return cause.outcome satisfies never;
+  }
+}
+
+/** rollbackPending goes on with a rollback that could not be made at once. */
+export const rollbackPending: Question = (observation) => {
+  const found = running(observation, 'Back');
+  const cause = found?.progress.cause;
+  return found === undefined || cause === undefined ? undefined : rollBack(observation, found, cause);
+};
+
+/** abortAsked rolls back on command, in a rollout as well as in a Hold. */
+export const abortAsked: Question = (observation) => {
+  const found = touched(observation);
+  if (found === undefined || !isAsked(observation, 'abort')) return undefined;
+  if (found.status.progress === undefined && !isHolding(found.status)) return undefined;
+  const message = `Revision ${found.status.revision ?? ''} was aborted by ${whoAsked(observation)} at ${found.status.weight ?? 0}%.`;
+  return rollBack(observation, found, { reason: 'Aborted', message, outcome: 'Failed' }, { command: true });
+};
+
+/** revisionChanged ends a rollout whose canary is not what it was: the next one starts from the first step. */
+export const revisionChanged: Question = (observation) => {
+  const found = running(observation, 'Forward');
+  const value = observation.canaryRevision?.value;
+  if (found === undefined || value === undefined || value === found.status.revision) return undefined;
+  if (value === found.status.promotedRevision) {
+    const message = `The canary is back at revision ${value}, which was promoted before.`;
+    return rollBack(observation, found, { reason: 'Reverted', message, outcome: 'Reverted' });
+  }
+  const message = `Revision ${value} replaces ${found.status.revision ?? ''} at ${found.status.weight ?? 0}%; the canary starts anew.`;
+  return rollBack(observation, found, { reason: 'NewRevision', message, outcome: 'Superseded' });
+};
+
+/** canaryLost is the guard on the canary's side: an entry without ready endpoints makes Traefik drop the whole route. */
+export const canaryLost: Question = (observation) => {
+  const found = touched(observation);
+  if (found === undefined || observation.canary.readyEndpoints > 0) return undefined;
+  const isOut = (found.status.weight ?? 0) === 0 || found.status.progress?.direction === 'Back';
+  return isOut ? undefined : rollBack(observation, found, lossOf(observation, found));
+};
+
+function lossOf(observation: Observation, { status, route }: Touched): RollbackCause {
+  const { service } = observation.canary;
+  const { progress, weight = 0 } = status;
+  if (progress?.direction === 'Return') {
+    const message = `Service ${service} has no ready endpoint any more; stable has all traffic.`;
+    return { reason: 'Reverted', message, outcome: 'Reverted' };
+  }
+  const hadTraffic =
+    progress === undefined || progress.from > 0 || progress.appliedAt !== undefined || route.split.canaryPercent > 0;
+  if (!hadTraffic) {
+    const message = `Service ${service} lost its last ready endpoint before it got traffic.`;
+    return { reason: 'CanaryNotReady', message, outcome: 'Superseded' };
+  }
+  const message = `Service ${service} lost its last ready endpoint at ${weight}%; traffic went back to ${observation.stable.service}.`;
+  return { reason: 'CanaryLost', message, outcome: 'Failed' };
+}
+
+/** analysisFailed rolls back on a Fail, also while paused. */
+export const analysisFailed: Question = (observation) => {
+  const found = running(observation, 'Forward');
+  const { verdict } = observation;
+  if (found === undefined || verdict.kind !== 'Fail' || observation.rollout.spec.analysis.mode !== 'Enforce')
+    return undefined;
+  const message = `${verdict.message} Rolled back at ${found.status.weight ?? 0}% (step ${found.status.step ?? ''}).`;
+  return rollBack(observation, found, { reason: verdict.reason, message, outcome: 'Failed' });
+};
+
+/** restorePending finishes putting the route back as it was, once an entry that was withheld has ready endpoints again. */
+export const restorePending: Question = (observation) => {
+  const found = touched(observation);
+  if (found === undefined || found.status.progress !== undefined || (found.status.weight ?? 0) > 0) return undefined;
+  const placement = place(observation, found, { kind: 'Baseline' });
+  if (!placement.complete || (placement.isPlaced && isRecentlyRaised(observation, found.target))) return undefined;
+  const change = { ...unchanged(observation), target: null };
+  return placement.isPlaced
+    ? wait(observation, change)
+    : lower(observation, { kind: 'Baseline' }, { change, pending: unchanged(observation) });
+};

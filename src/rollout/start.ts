@@ -1,0 +1,168 @@
+/** What happens at rest: a first look that moves nothing, and the start of a rollout when everything is in place. */
+import type { RolloutTarget } from '../api/rollout-status.ts';
+import { formatTime } from '../clock.ts';
+import { isAsked, percentOf, raise, statusOf, targetFor, unchanged, wait, whoAsked, type Question } from './answer.ts';
+import type { Decision } from './decision.ts';
+import type { Observation, Problem, RouteObservation } from './observation.ts';
+import { baselineOf, held } from './route.ts';
+import { describePlan } from './steps.ts';
+import { isAtRest, type StatusChange } from './status.ts';
+
+/** sourceRetryMs is how often a start looks again at a source that does not answer. */
+const sourceRetryMs = 5_000;
+
+/** notReady says at rest what a person has to change; nothing is touched meanwhile. */
+export const notReady: Question = (observation) => {
+  const status = statusOf(observation);
+  const [problem] = observation.problems;
+  if (problem === undefined || !isAtRest(status)) return undefined;
+  const isDone = status.phase === 'Succeeded' || status.phase === 'Failed';
+  return wait(observation, isDone ? unchanged(observation) : pending(problem));
+};
+
+function pending(problem: Problem): StatusChange {
+  return { phase: 'Pending', reason: problem.reason, message: problem.message };
+}
+
+/** firstSight looks at a Rollout without status: it never moves traffic, whatever the route says. */
+export const firstSight: Question = (observation) => {
+  const { route, canaryRevision: revision } = observation;
+  if (statusOf(observation).revision !== undefined || route === undefined) return undefined;
+  if (revision === undefined)
+    return wait(
+      observation,
+      pending({ reason: 'RevisionUnknown', message: 'The revision of the canary is not known yet.' }),
+    );
+  if (route.split.canaryPercent > 0) return adopt(observation, route);
+  if (observation.rollout.spec.revision !== undefined || observation.imagesDiffer === true) {
+    return wait(observation, {
+      phase: 'Pending',
+      reason: 'NewRevision',
+      message: `Revision ${revision.value} is new.`,
+      revision: revision.value,
+    });
+  }
+  const message = `Revision ${revision.value} is taken as it is: the workloads do not differ. A new revision starts a rollout.`;
+  return wait(observation, {
+    phase: 'Succeeded',
+    reason: 'Unchanged',
+    message,
+    revision: revision.value,
+    promotedRevision: revision.value,
+  });
+};
+
+function adopt(observation: Observation, route: RouteObservation): Decision {
+  const weight = percentOf(route);
+  const message = `The route gave the canary ${weight}% when it was first seen; it stays so until promote or abort.`;
+  return wait(observation, {
+    ...held(observation, undefined, { reason: 'Adopted', message, weight }),
+    revision: observation.canaryRevision?.value ?? '',
+    stableRevision: observation.stableRevision?.value ?? null,
+    target: newTarget(observation, route),
+  });
+}
+
+function newTarget(observation: Observation, route: RouteObservation): RolloutTarget {
+  const { stable, canary } = observation.rollout.spec;
+  return {
+    route: observation.rollout.spec.route.name,
+    uid: route.uid,
+    stable: { service: stable.service, ...(stable.port === undefined ? {} : { port: stable.port }) },
+    canary: { service: canary.service, ...(canary.port === undefined ? {} : { port: canary.port }) },
+    baseline: baselineOf(observation, route),
+  };
+}
+
+/** retryAsked lets a failed revision run once more. */
+export const retryAsked: Question = (observation) => {
+  const status = statusOf(observation);
+  if (!isAsked(observation, 'retry') || status.phase !== 'Failed') return undefined;
+  const revision = status.revision ?? '';
+  const message = `Revision ${revision} is tried again on the word of ${whoAsked(observation)}.`;
+  return wait(observation, { phase: 'Pending', reason: 'Retry', message, forgiven: revision, command: true });
+};
+
+/** isUndecided tells whether the canary's revision has neither been promoted nor failed, so that it will be rolled out. */
+export function isUndecided({ rollout, canaryRevision }: Pick<Observation, 'rollout' | 'canaryRevision'>): boolean {
+  const value = canaryRevision?.value;
+  const { promotedRevision, failedRevisions } = rollout.status ?? {};
+  return value !== undefined && value !== promotedRevision && failedRevisions?.includes(value) !== true;
+}
+
+/** resting decides at rest whether the present revision starts a rollout, and what it still waits for. */
+export const resting: Question = (observation) => {
+  const status = statusOf(observation);
+  const { route, canaryRevision: revision } = observation;
+  if (!isAtRest(status) || route === undefined || revision === undefined)
+    return wait(observation, unchanged(observation));
+  if (revision.value === status.promotedRevision) return wait(observation, promotedBefore(observation, revision.value));
+  if (status.failedRevisions?.includes(revision.value) === true)
+    return wait(observation, failedBefore(observation, revision.value));
+  const obstacle = findObstacle(observation);
+  if (obstacle !== undefined) {
+    const options = observation.source.kind === 'NotReady' ? { requeueAfterMs: sourceRetryMs } : {};
+    return wait(observation, { ...pending(obstacle), revision: revision.value, weight: 0 }, options);
+  }
+  return start(observation, route);
+};
+
+function promotedBefore(observation: Observation, revision: string): StatusChange {
+  const status = statusOf(observation);
+  if (status.phase === 'Succeeded') return { ...unchanged(observation), revision };
+  return {
+    phase: 'Succeeded',
+    reason: 'Reverted',
+    message: `The canary is at revision ${revision}, which was promoted before.`,
+    revision,
+  };
+}
+
+function failedBefore(observation: Observation, revision: string): StatusChange {
+  const status = statusOf(observation);
+  if (status.phase === 'Failed' && status.revision === revision) return unchanged(observation);
+  const message = `Revision ${revision} failed before and is not tried again; release another one, or give the command retry.`;
+  return { phase: 'Failed', reason: 'FailedBefore', message, revision };
+}
+
+/** findObstacle is the ordered list of what a start needs, so that nobody is exposed to an unjudged canary. */
+function findObstacle(observation: Observation): Problem | undefined {
+  const { canaryRevision: revision, stable, canary, source, rollout } = observation;
+  if (revision?.settled === false) return { reason: 'WorkloadRollingOut', message: revision.message };
+  if (stable.readyEndpoints === 0)
+    return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
+  if (canary.readyEndpoints === 0)
+    return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint yet.` };
+  if (rollout.spec.analysis.mode !== 'Disabled' && source.kind === 'NotReady')
+    return { reason: source.reason, message: source.message };
+  if (rollout.spec.paused)
+    return { reason: 'PausedBySpec', message: 'spec.paused holds the rollout before its first step.' };
+  return undefined;
+}
+
+function start(observation: Observation, route: RouteObservation): Decision {
+  const now = formatTime(observation.nowMs);
+  const status = statusOf(observation);
+  const [first] = observation.steps;
+  const weight = first?.kind === 'Weight' ? first.weight : 100;
+  const revision = observation.canaryRevision?.value ?? '';
+  return raise(observation, targetFor(weight), {
+    phase: 'Progressing',
+    reason: 'StepStarted',
+    message: `Revision ${revision} starts: the canary goes from 0% to ${weight}% (step 1 of ${observation.steps.length}).`,
+    weight,
+    revision,
+    stableRevision: observation.stableRevision?.value ?? null,
+    progress: {
+      direction: 'Forward',
+      index: 0,
+      weight,
+      from: 0,
+      startedAt: now,
+      enteredAt: now,
+      plan: describePlan(observation.steps),
+    },
+    target: { ...(status.target?.uid === route.uid ? status.target : newTarget(observation, route)), raisedAt: now },
+    analysis: null,
+  });
+}

@@ -1,0 +1,204 @@
+/** How the next status is made from the present one: transitions, conditions and the numbers people read. */
+import { formatTime, parseTime } from '../clock.ts';
+import type {
+  AnalysisEvidence,
+  HistoryEntry,
+  RolloutProgress,
+  RolloutStatus,
+  RolloutTarget,
+} from '../api/rollout-status.ts';
+import type { Verdict } from '../analysis/verdict.ts';
+import { isSame } from '../api/merge-patch.ts';
+import { nextConditions } from './conditions.ts';
+import type { Observation } from './observation.ts';
+import { printStep } from './steps.ts';
+
+/** statusSchema is the version of the status that this controller writes. */
+export const statusSchema = 1;
+const maxHistory = 20;
+const maxSteps = 5;
+const maxFailed = 10;
+
+/** noEvidenceYet is the verdict on a step of which nothing has been counted. */
+export const noEvidenceYet: Verdict = {
+  kind: 'Inconclusive',
+  reason: 'NoEvidenceYet',
+  message: 'Nothing has been counted at this step yet.',
+};
+
+/** Phase is the summary for people. */
+export type Phase = NonNullable<RolloutStatus['phase']>;
+
+/** StatusChange says what the next status differs in; `null` removes a field, a missing one stays. */
+export interface StatusChange {
+  readonly phase: Phase;
+  readonly reason: string;
+  readonly message: string;
+  readonly weight?: number;
+  readonly revision?: string | null;
+  readonly promotedRevision?: string | null;
+  readonly stableRevision?: string | null;
+  readonly failedRevision?: string;
+  /** forgiven is a failed revision that a retry lets run again. */
+  readonly forgiven?: string;
+  readonly progress?: RolloutProgress | null;
+  readonly target?: RolloutTarget | null;
+  /** analysis: null forgets the evidence; without it the observed evidence is kept. */
+  readonly analysis?: null;
+  /** command: true marks the observed command as handled. */
+  readonly command?: boolean;
+}
+
+/** isHolding tells whether the canary has been promoted and keeps everything. */
+export function isHolding(status: RolloutStatus): boolean {
+  return status.progress === undefined && status.target !== undefined && (status.weight ?? 0) > 0;
+}
+
+/** isAtRest tells whether the canary has nothing and nothing is going on. */
+export function isAtRest(status: RolloutStatus): boolean {
+  return status.progress === undefined && !isHolding(status);
+}
+
+/** nextStatus returns the status after `change`, with history, conditions and printed columns. */
+export function nextStatus(observation: Observation, change: StatusChange): RolloutStatus {
+  const before = observation.rollout.status ?? {};
+  const progress = change.progress === undefined ? before.progress : (change.progress ?? undefined);
+  const status = compact<RolloutStatus>({
+    ...before,
+    schema: Math.max(statusSchema, before.schema ?? statusSchema),
+    observedGeneration: observation.rollout.metadata.generation ?? before.observedGeneration,
+    phase: change.phase,
+    reason: change.reason,
+    message: change.message,
+    weight: change.weight ?? before.weight ?? 0,
+    revision: kept(change.revision, before.revision),
+    promotedRevision: kept(rejected(before, change), before.promotedRevision),
+    stableRevision: kept(change.stableRevision, before.stableRevision),
+    failedRevisions: rememberFailed(before.failedRevisions, change),
+    progress,
+    target: kept(change.target, before.target),
+    step: progress === undefined ? undefined : printStep(progress.index, observation.steps),
+    handledCommand: change.command === true ? observation.command?.nonce : before.handledCommand,
+    ...judged(observation, change),
+  });
+  const complete = { ...status, ...withHistory(observation, status) };
+  const seen = isUnproven(observation, change) ? { ...observation, verdict: noEvidenceYet } : observation;
+  return { ...complete, conditions: nextConditions(seen, complete) };
+}
+
+/** judged keeps the last evidence at rest too, so that an hour later the status still says why. */
+function judged(observation: Observation, change: StatusChange): Loose<RolloutStatus> {
+  if (change.analysis === null) {
+    const verdict = isUnproven(observation, change) ? noEvidenceYet.kind : undefined;
+    return { analysis: undefined, observed: undefined, verdict };
+  }
+  const { evidence } = observation;
+  if (evidence === undefined) return {};
+  return { analysis: evidence, observed: observedShare(evidence), verdict: observation.verdict.kind };
+}
+
+/** A step begins unproven; without saying so in the write that begins it, its first look at the samples would cost another. */
+function isUnproven({ rollout }: Observation, change: StatusChange): boolean {
+  return change.analysis === null && (change.progress ?? null) !== null && rollout.spec.analysis.mode !== 'Disabled';
+}
+
+function kept<T>(change: T | null | undefined, before: T | undefined): T | undefined {
+  return change === undefined ? before : (change ?? undefined);
+}
+
+/** isTransition tells whether people should hear of the change from `before` to `after`. */
+export function isTransition(before: RolloutStatus, after: RolloutStatus): boolean {
+  return before.phase !== after.phase || before.reason !== after.reason || (before.weight ?? 0) !== (after.weight ?? 0);
+}
+
+function withHistory(observation: Observation, after: RolloutStatus): { readonly history?: readonly HistoryEntry[] } {
+  const before = observation.rollout.status ?? {};
+  if (!isTransition(before, after)) return {};
+  const isCommand = after.handledCommand !== before.handledCommand;
+  const entry = compact<HistoryEntry>({
+    time: formatTime(observation.nowMs),
+    from: before.phase ?? '',
+    to: after.phase ?? '',
+    weight: after.weight ?? 0,
+    revision: after.revision,
+    reason: after.reason ?? '',
+    // A ramp of a hundred steps would fill the history with sentences that say what the weights say.
+    message: after.reason === 'StepStarted' ? undefined : after.message,
+    who: isCommand ? (observation.command?.who ?? 'unknown') : undefined,
+  });
+  return { history: withoutOldSteps([...(before.history ?? []), entry]).slice(-maxHistory) };
+}
+
+/**
+ * withoutOldSteps keeps the last five of the steps that a history ends with: a ramp of a hundred would push out what
+ * happened before it, and every write would carry twenty of them.
+ */
+function withoutOldSteps(history: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const lastOther = history.findLastIndex(({ reason }) => reason !== 'StepStarted');
+  const surplus = history.length - 1 - lastOther - maxSteps;
+  return surplus > 0 ? history.toSpliced(lastOther + 1, surplus) : history;
+}
+
+/** rejected forgets a promotion when the same revision is rolled back after all, from a Hold; else a retry could not start it. */
+function rejected(before: RolloutStatus, change: StatusChange): string | null | undefined {
+  const isRejected = change.failedRevision !== undefined && change.failedRevision === before.promotedRevision;
+  return isRejected ? null : change.promotedRevision;
+}
+
+function rememberFailed(failed: readonly string[] | undefined, change: StatusChange): readonly string[] | undefined {
+  if (change.failedRevision !== undefined) {
+    return [...(failed ?? []).filter((other) => other !== change.failedRevision), change.failedRevision].slice(
+      -maxFailed,
+    );
+  }
+  return change.forgiven === undefined ? failed : failed?.filter((other) => other !== change.forgiven);
+}
+
+function observedShare(evidence: { canary: { requests: number }; stable: { requests: number } }): string | undefined {
+  const total = evidence.canary.requests + evidence.stable.requests;
+  return total === 0 ? undefined : `${((100 * evidence.canary.requests) / total).toFixed(1)}%`;
+}
+
+/** Loose is T with undefined allowed where a field may be missing. */
+type Loose<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+/** compact drops the fields that are undefined: in JSON a missing field and an undefined one are the same. */
+export function compact<T extends object>(value: Loose<T>): T {
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as T;
+}
+
+/** volatileFields are the fields that change with every sample; they ride on other writes. */
+const volatileFields: readonly (keyof RolloutStatus)[] = ['analysis', 'observed', 'message', 'conditions', 'verdict'];
+const evidenceWriteIntervalMs = 30_000;
+
+/**
+ * isWorthWriting tells whether `after` has to be stored now: at once for anything durable, every 30 s for evidence,
+ * because samples can be read again from the watermark on.
+ */
+export function isWorthWriting(before: RolloutStatus, after: RolloutStatus): boolean {
+  if (!isSame(durable(before), durable(after)) || conditionText(before) !== conditionText(after)) return true;
+  if (before.verdict !== after.verdict) return true;
+  if (after.progress === undefined) return before.message !== after.message;
+  return after.analysis !== undefined && isEvidenceDue(before.analysis, after.analysis);
+}
+
+function isEvidenceDue(before: AnalysisEvidence | undefined, after: AnalysisEvidence): boolean {
+  if ((before?.noData === undefined) !== (after.noData === undefined)) return true;
+  const countedMs = (parseTime(after.watermark) ?? 0) - (parseTime(before?.watermark ?? after.since) ?? 0);
+  return countedMs >= evidenceWriteIntervalMs;
+}
+
+function durable(status: RolloutStatus): object {
+  return Object.fromEntries(
+    Object.entries(status).filter(([field]) => !volatileFields.includes(field as keyof RolloutStatus)),
+  );
+}
+
+function conditionText(status: RolloutStatus): string {
+  return (status.conditions ?? [])
+    .map(
+      ({ type, status, reason }) =>
+        `${type}=${status}/${type === 'AnalysisPassing' && status === 'Unknown' ? '' : reason}`,
+    )
+    .join(' ');
+}

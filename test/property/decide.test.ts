@@ -1,0 +1,428 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Verdict } from '../../src/analysis/verdict.ts';
+import type { Route } from '../../src/api/traefik.ts';
+import { decide } from '../../src/rollout/decide.ts';
+import { isAtRest, isHolding } from '../../src/rollout/status.ts';
+import { roleOf } from '../../src/traffic/split.ts';
+import { shopPair, shopRoutes } from '../support/rollout-builders.ts';
+import { World, type Stepped } from '../support/world.ts';
+
+type Kind = Verdict['kind'];
+
+/** Event is something that happens to a world between two reconciles. */
+type Event =
+  | { readonly type: 'Advance'; readonly ms: number }
+  | { readonly type: 'Verdict'; readonly kind: Kind }
+  | { readonly type: 'Endpoints'; readonly arm: 'stable' | 'canary'; readonly count: number }
+  | { readonly type: 'Command'; readonly verb: string }
+  | { readonly type: 'Release'; readonly arm: 'stable' | 'canary'; readonly number: number; readonly settled: boolean }
+  | { readonly type: 'Steps'; readonly weights: readonly number[] }
+  | { readonly type: 'Paused'; readonly paused: boolean }
+  | { readonly type: 'Drift'; readonly manager: string; readonly percent: number }
+  | { readonly type: 'Conflict' }
+  | { readonly type: 'AddRule' }
+  | { readonly type: 'Forbid'; readonly isForbidden: boolean }
+  | { readonly type: 'LoseStatus' }
+  | { readonly type: 'NewerSchema' }
+  | { readonly type: 'DeleteRoute' }
+  | { readonly type: 'RecreateRoute' }
+  | { readonly type: 'Delete' };
+
+const advance = fc
+  .constantFrom(300, 3_000, 6_000, 70_000, 400_000, 900_000)
+  .map((ms) => ({ type: 'Advance', ms }) as const);
+const verdict = fc
+  .constantFrom<Kind>('Pass', 'Pass', 'Inconclusive', 'NoData', 'Fail')
+  .map((kind) => ({ type: 'Verdict', kind }) as const);
+const endpoints = fc.record({
+  type: fc.constant('Endpoints' as const),
+  arm: fc.constantFrom('stable' as const, 'canary' as const),
+  count: fc.constantFrom(0, 2, 2),
+});
+const command = fc
+  .constantFrom('promote', 'promote', 'abort', 'retry', 'fly')
+  .map((verb) => ({ type: 'Command', verb }) as const);
+const release = fc.record({
+  type: fc.constant('Release' as const),
+  arm: fc.constantFrom('stable' as const, 'canary' as const),
+  number: fc.integer({ min: 2, max: 4 }),
+  settled: fc.boolean(),
+});
+const edit = fc.oneof(
+  fc
+    .uniqueArray(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 4 })
+    .map((weights) => ({ type: 'Steps', weights: weights.toSorted((a, b) => a - b) }) as const),
+  fc.boolean().map((paused) => ({ type: 'Paused', paused }) as const),
+);
+const conflict = fc.constant({ type: 'Conflict' } as const);
+/** own are the events in which nobody else writes the route and nothing is lost. */
+const own: readonly fc.WeightedArbitrary<Event>[] = [
+  { weight: 8, arbitrary: advance },
+  { weight: 2, arbitrary: verdict },
+  { weight: 2, arbitrary: endpoints },
+  { weight: 2, arbitrary: command },
+  { weight: 2, arbitrary: release },
+  { weight: 1, arbitrary: edit },
+];
+const ownEvents = fc.array(fc.oneof(...own), { minLength: 1, maxLength: 30 });
+const addRule = fc.constant({ type: 'AddRule' } as const);
+const ownAndNewRules = fc.array(fc.oneof(...own, { weight: 1, arbitrary: addRule }), { minLength: 1, maxLength: 30 });
+const anyEvents = fc.array(
+  fc.oneof(
+    ...own,
+    { weight: 1, arbitrary: conflict },
+    { weight: 1, arbitrary: addRule },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        type: fc.constant('Drift' as const),
+        manager: fc.constantFrom('kubectl-edit', 'argocd-controller'),
+        percent: fc.integer({ min: 0, max: 100 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.boolean().map((isForbidden) => ({ type: 'Forbid', isForbidden }) as const) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Event>(
+        { type: 'LoseStatus' },
+        { type: 'NewerSchema' },
+        { type: 'DeleteRoute' },
+        { type: 'RecreateRoute' },
+        { type: 'Delete' },
+      ),
+    },
+  ),
+  { minLength: 1, maxLength: 30 },
+);
+
+const listingCanary: readonly Route[] = [
+  {
+    match: 'Host(`shop.example`)',
+    services: [
+      { name: 'shop-canary', port: 80, weight: 0 },
+      { name: 'shop-stable', port: 'http', weight: 3 },
+    ],
+  },
+  { match: 'Host(`other.example`)', services: [{ name: 'other', port: 80 }] },
+];
+const addedRule: Route = { match: 'Host(`added.example`)', services: [{ name: 'shop-stable', port: 80 }] };
+
+/** Beginning is the route of the user, and how long the rollout has run undisturbed when the first event happens. */
+interface Beginning {
+  readonly routes: readonly Route[];
+  readonly ranMs: number;
+}
+
+/** beginnings are before the start, in the first, second and last step, in the Hold, and on the way back to stable. */
+const beginnings: fc.Arbitrary<Beginning> = fc.record({
+  routes: fc.constantFrom(shopRoutes, listingCanary),
+  ranMs: fc.constantFrom(0, 10_000, 100_000, 180_000, 400_000, 450_000),
+});
+const steps = [
+  { weight: 20, duration: '1m' },
+  { weight: 50, duration: '1m' },
+];
+
+function begin({ routes, ranMs }: Beginning): World {
+  const world = new World({ routes, spec: { steps } });
+  if (ranMs > 0) world.run(Math.min(ranMs, 400_000));
+  if (ranMs > 400_000) {
+    world.release('stable', 2);
+    world.settle();
+  }
+  return world;
+}
+
+/** RUNS=5000 searches longer than a test run has time for. */
+const runs = { numRuns: Number(process.env['RUNS'] ?? 250) };
+
+type Happenings = { readonly [T in Event['type']]: (world: World, event: Event & { readonly type: T }) => void };
+
+const happenings: Happenings = {
+  Advance: (world, { ms }) => world.advance(ms),
+  Verdict: (world, { kind }) => {
+    world.verdict = kind;
+  },
+  Endpoints: (world, { arm, count }) => {
+    world.endpoints[arm] = count;
+  },
+  Command: (world, { verb }) => void world.command(verb),
+  Release: (world, { arm, number, settled }) => world.release(arm, number, settled),
+  Steps: (world, { weights }) => world.edit({ steps: weights.map((weight) => ({ weight, duration: '1m' })) }),
+  Paused: (world, { paused }) => world.edit({ paused }),
+  Drift: (world, { manager, percent }) => world.writeWeight(manager, percent),
+  AddRule: (world) => {
+    const isThere = world.routes.some(({ match }) => match === addedRule.match);
+    if (!isThere) world.writeRoutes('helm', [...world.routes, addedRule]);
+  },
+  Conflict: (world) => {
+    world.beforeRouteWrite = () => world.touchRoute();
+  },
+  Forbid: (world, { isForbidden }) => {
+    world.isRouteForbidden = isForbidden;
+  },
+  LoseStatus: (world) => world.loseStatus(),
+  NewerSchema: (world) => world.setStatus({ schema: 2 }),
+  DeleteRoute: (world) => world.deleteRoute(),
+  RecreateRoute: (world) => world.recreateRoute(),
+  Delete: (world) => world.deleteRollout(),
+};
+
+function happen(world: World, event: Event): void {
+  (happenings[event.type] as (world: World, event: Event) => void)(world, event);
+}
+
+/** checked reconciles until nothing is written any more, and calls `check` after every step; more than 12 steps is a livelock. */
+function checked(world: World, check: (stepped: Stepped, before: Snapshot) => void): void {
+  for (let round = 0; round < 12; round += 1) {
+    if (world.rollout === undefined) return;
+    const before = snapshot(world);
+    const stepped = world.step();
+    expect(decide(structuredClone(stepped.observation))).toEqual(stepped.decision);
+    check(stepped, before);
+    if (stepped.decision.kind === 'Wait' && stepped.writes === 0) return;
+    // Every write fails: the controller backs off, and nothing more will change.
+    if (world.isRouteForbidden && stepped.writes === 0) return;
+  }
+  throw new Error(`livelock: ${world.state} ${world.status.message ?? ''}`);
+}
+
+interface Snapshot {
+  readonly weight: number;
+  readonly percent: number;
+  readonly wasAtRest: boolean;
+  readonly progressWeight: number | undefined;
+}
+
+function snapshot(world: World): Snapshot {
+  const { status } = world;
+  return {
+    weight: status.weight ?? 0,
+    percent: world.percent,
+    wasAtRest: isAtRest(status),
+    progressWeight: status.progress?.weight,
+  };
+}
+
+describe('decide, acted out in a world where anything may happen', () => {
+  it('never lets the route give the canary more than the stored weight', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        for (const event of events) {
+          happen(world, event);
+          // What somebody else wrote, or what nothing can be done about, is let be until it can.
+          checked(world, ({ acted, decision }, before) => {
+            if (isAtRest(world.status) || isHelpless(world)) return;
+            if (acted === 'Again' || decision.kind === 'Acknowledge' || decision.kind === 'Claim') return;
+            const isOurs = world.percent !== before.percent || before.percent <= before.weight;
+            if (isOurs) expect(world.percent, world.state).toBeLessThanOrEqual(world.status.weight ?? 0);
+          });
+          if (world.rollout !== undefined && !isAtRest(world.status) && !isHelpless(world) && world.ingressRoute)
+            expect(world.percent, world.state).toBeLessThanOrEqual(world.status.weight ?? 0);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('leaves nothing with the canary when a rollout comes to rest', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        for (const event of events) {
+          happen(world, event);
+          checked(world, (_stepped, before) => {
+            if (before.wasAtRest || !isAtRest(world.status) || world.ingressRoute === undefined) return;
+            if (world.status.progress === undefined && world.rollout !== undefined)
+              expect(world.percent, world.state).toBe(0);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('never raises on missing data or on a Fail, but for the first step and while stable has no endpoint', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        world.verdict = 'NoData';
+        for (const event of events) {
+          // Mostly blind, or hardly a run would come to a raise that must not be.
+          happen(world, event.type === 'Verdict' && event.kind !== 'Pass' ? { ...event, kind: 'NoData' } : event);
+          checked(world, ({ observation, decision }, before) => {
+            const isBlind = observation.verdict.kind === 'NoData' || observation.verdict.kind === 'Fail';
+            if (!isBlind || decision.kind !== 'Raise' || observation.stable.readyEndpoints === 0) return;
+            if (before.wasAtRest || before.progressWeight === 0 || before.progressWeight === undefined) return;
+            expect(world.percent, world.state).toBeLessThanOrEqual(before.percent);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('never lowers upwards, and raises nothing that a newer controller has begun', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        for (const event of events) {
+          happen(world, event);
+          checked(world, ({ observation, decision }, before) => {
+            if (decision.kind === 'Raise') expect(observation.rollout.status?.schema ?? 1).toBe(1);
+            if (decision.kind === 'Lower') expect(world.percent, world.state).toBeLessThanOrEqual(before.percent);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('never raises a revision again that has failed, until somebody says retry', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        const failed = new Set<string>();
+        for (const event of events) {
+          if (['Command', 'LoseStatus', 'Drift', 'RecreateRoute'].includes(event.type)) failed.clear();
+          happen(world, event);
+          checked(world, ({ observation, decision }) => {
+            const { status } = observation.rollout;
+            if (observation.verdict.kind === 'Fail' && status?.progress?.direction === 'Forward')
+              failed.add(status.revision ?? '');
+            const isStandIn = observation.stable.readyEndpoints === 0;
+            if (decision.kind === 'Raise' && !isStandIn)
+              expect([...failed], world.state).not.toContain(decision.status.revision);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('lists no entry of the pair at weight 0 or without ready endpoints while a rollout runs', () => {
+    fc.assert(
+      fc.property(beginnings, ownAndNewRules, (beginning, events) => {
+        const world = begin(beginning);
+        for (const event of events) {
+          happen(world, event);
+          checked(world, () => undefined);
+          expectUsable(world);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('has put the route back byte for byte when it rests', () => {
+    fc.assert(
+      fc.property(beginnings, ownAndNewRules, fc.boolean(), (beginning, events, isDeleted) => {
+        const world = begin(beginning);
+        for (const event of [...events, ...(isDeleted ? ([{ type: 'Delete' }] as const) : [])]) {
+          const wasHolding = world.rollout !== undefined && isHolding(world.status);
+          happen(world, event);
+          checked(world, () => undefined);
+          const { routes } = beginning;
+          const isWithheld = routes === listingCanary && world.endpoints.canary === 0;
+          const isKept = world.rollout === undefined && (wasHolding || world.endpoints.stable === 0);
+          if (isWithheld || isKept) continue;
+          if (world.rollout === undefined || (isAtRest(world.status) && world.status.target === undefined))
+            expect(JSON.stringify(world.routes)).toBe(JSON.stringify(original(world, routes)));
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('ends the same after crashes between any two writes as without them', () => {
+    const crashes = fc.array(fc.constantFrom<(number | undefined)[]>(undefined, 0, 1), { minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(beginnings, ownEvents, crashes, (beginning, events, plan) => {
+        const [calm, torn] = [begin(beginning), begin(beginning)];
+        let turn = 0;
+        for (const event of events) {
+          happen(calm, event);
+          happen(torn, event);
+          checked(calm, () => undefined);
+          for (let round = 0; round < 6 && torn.rollout !== undefined; round += 1) {
+            const crashAfter = plan[turn % plan.length];
+            torn.step(crashAfter === undefined ? {} : { crashAfter });
+            turn += 1;
+          }
+          checked(torn, () => undefined);
+          expect(durable(torn)).toEqual(durable(calm));
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('moves no traffic while it has no status of its own, whatever the route gives the canary', () => {
+    const percents = fc.integer({ min: 0, max: 100 });
+    const kinds = fc.constantFrom<Kind>('Pass', 'Inconclusive', 'NoData');
+    fc.assert(
+      fc.property(percents, kinds, fc.boolean(), fc.boolean(), (percent, kind, sameImages, isReady) => {
+        const world = new World({ sameImages: sameImages || percent === 0 });
+        world.writeWeight('helm', percent);
+        world.verdict = kind;
+        if (!isReady && percent === 0) world.endpoints.canary = 0;
+        const before = JSON.stringify(world.routes);
+        checked(world, () => undefined);
+        world.run(3_600_000);
+        expect(JSON.stringify(world.routes), world.state).toBe(before);
+      }),
+      runs,
+    );
+  });
+});
+
+/** isHelpless is where the canary may have more than it should, because there is nowhere else to send the traffic. */
+function isHelpless(world: World): boolean {
+  return world.endpoints.stable === 0 || world.isRouteForbidden;
+}
+
+/** original is the user's route, with the rule that was added since. */
+function original(world: World, routes: readonly Route[]): readonly Route[] {
+  return world.routes.some(({ match }) => match === addedRule.match) ? [...routes, addedRule] : routes;
+}
+
+function expectUsable(world: World): void {
+  const { progress } = world.status;
+  if (world.rollout === undefined || progress === undefined || progress.weight === 0) return;
+  if (world.endpoints.stable === 0 && (world.endpoints.canary === 0 || world.percent === 0)) return;
+  for (const entry of world.routes.flatMap((route) => route.services ?? [])) {
+    const role = roleOf(entry, shopPair);
+    if (role === undefined) continue;
+    expect(world.endpoints[role], `${role} in ${world.state}`).toBeGreaterThan(0);
+    if (world.percent > 0) expect(entry.weight, world.state).not.toBe(0);
+  }
+}
+
+/** durable is what must not depend on crashes. */
+function durable(world: World): object {
+  if (world.rollout === undefined) return { routes: world.routes };
+  const {
+    phase,
+    weight,
+    revision,
+    promotedRevision,
+    failedRevisions,
+    progress,
+    handledCommand,
+    history = [],
+  } = world.status;
+  return {
+    routes: world.routes,
+    annotations: world.rollout.metadata.annotations,
+    phase,
+    weight,
+    revision,
+    promotedRevision,
+    failedRevisions,
+    progress,
+    handledCommand,
+    weights: history.map((entry) => entry.weight).filter((weight, index, all) => weight !== all[index - 1]),
+  };
+}
