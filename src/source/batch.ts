@@ -1,0 +1,253 @@
+/** Reads what many rollouts need with few queries, chunk by chunk; each chunk succeeds or fails by itself. */
+import type { SampleAnswer, SampleOutcome } from '../analysis/metric-source.ts';
+import { noArms } from '../analysis/sample.ts';
+import { cutChunks, groupByDistance, type ChunkSize, type Group, type Wanted } from './chunks.ts';
+import { countLate, lastScrapeBefore, lookAt, maxGapMs, noData, type Data, type Late } from './count.ts';
+import type { Lanes } from './lanes.ts';
+import type { ApiAnswer, ApiFailure } from './prometheus-api.ts';
+import { createInstanceBook, type InstanceBook, type RangeReader } from './prometheus-window.ts';
+import { requestsSelector, type SelectorConfig } from './selectors.ts';
+import { groupBy, mergeSeries, type Series } from './series.ts';
+import { addInstances, instanceOf, type Instances, type Span } from './targets.ts';
+import type { Turns } from './turns.ts';
+
+/** BatchParts are what reads and counts; lanes and chunk size live as long as the source. */
+export interface BatchParts {
+  readonly config: SelectorConfig;
+  readonly range: RangeReader;
+  /** findDown says that no Traefik was scraped shortly before `atMs`, if so. */
+  readonly findDown: (atMs: number, signal: AbortSignal) => Promise<SampleOutcome | undefined>;
+  readonly lanes: Lanes;
+  readonly turns: Turns;
+  readonly chunkSize: ChunkSize;
+  /** baseMs is the length of the usual span. */
+  readonly baseMs: number;
+}
+
+/** Emit hands answers on. */
+type Emit = (answers: readonly SampleAnswer[]) => void;
+
+/** Call is one call of the source: what all its chunks share. */
+interface Call extends BatchParts {
+  readonly signal: AbortSignal;
+  readonly emit: Emit;
+  readonly isDown: (atMs: number) => Promise<SampleOutcome | undefined>;
+}
+
+/** Reading is what the chunks of a group share: the instances, in the span and in the time before it. */
+interface Reading {
+  readonly call: Call;
+  readonly group: Group;
+  readonly recent: InstanceBook;
+  readonly before: InstanceBook;
+}
+
+/** runBatch emits an answer for each of `wanted`. Where chunks break, the others are answered first, and then the first error is thrown. */
+export async function runBatch(
+  parts: BatchParts,
+  wanted: readonly Wanted[],
+  signal: AbortSignal,
+  emit: Emit,
+): Promise<void> {
+  const call: Call = { ...parts, signal, emit, isDown: onceFor((atMs) => parts.findDown(atMs, signal)) };
+  const chunks = groupByDistance(wanted, parts.baseMs).flatMap((group) => {
+    const reading = startReading(call, group);
+    return cutChunks(group.members, parts.chunkSize.maxNames).map((members) => ({ reading, members }));
+  });
+  await untilAll(chunks.map(({ reading, members }) => parts.lanes.run(() => runChunk(reading, members))));
+}
+
+function startReading(call: Call, group: Group): Reading {
+  const earliestMs = Math.min(...group.members.map(({ sinceMs }) => sinceMs));
+  const span = { fromMs: earliestMs - maxGapMs, toMs: group.span.fromMs };
+  const { range, config } = call;
+  return {
+    call,
+    group,
+    recent: createInstanceBook(range, config, group.span),
+    before: createInstanceBook(range, config, span),
+  };
+}
+
+async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<void> {
+  const { call, group } = reading;
+  // While Traefik is not scraped the watermarks stay, and the windows grow; ask the cheap question first.
+  const live = group.isReplay ? await withoutDown(call, members) : members;
+  if (live.length === 0) return;
+  const requests = await readRequests(call, live, group.span);
+  if (requests.kind === 'Failure' && requests.isTooMuch && live.length > 1) return runHalves(reading, live);
+  if (requests.kind === 'Failure') return emitAll(call, live, failed(requests));
+  const byService = groupBy(requests.value, (labels) => labels[call.config.serviceLabel] ?? '');
+  const instances = await reading.recent.read(namesOf(requests.value), call.signal);
+  await answerChunk(reading, live, { byService, instances });
+}
+
+async function answerChunk(
+  reading: Reading,
+  members: readonly Wanted[],
+  read: { readonly byService: Data['requests']; readonly instances: ApiAnswer<Instances> },
+): Promise<void> {
+  const { call } = reading;
+  const { instances } = read;
+  const known = instances.kind === 'Answer' ? instances.value : noInstances;
+  const data: Data = { serviceLabel: call.config.serviceLabel, requests: read.byService, instances: known };
+  const looks = await call.turns.take(() => members.map((wanted) => ({ wanted, look: lookAt(wanted, data) })));
+  const late = new Map<Wanted, Late>();
+  const absent: Wanted[] = [];
+  const answers: SampleAnswer[] = [];
+  for (const { wanted, look } of looks) {
+    if (look.kind === 'Absent') absent.push(wanted);
+    else if (instances.kind === 'Failure') answers.push({ index: wanted.index, outcome: failed(instances) });
+    else if (look.kind === 'Late') late.set(wanted, look);
+    else answers.push({ index: wanted.index, outcome: look.outcome });
+  }
+  // What is known now does not wait for what has to be asked further.
+  if (answers.length > 0) call.emit(answers);
+  await untilAll([answerAbsent(reading, absent), answerLate(reading, data, late)]);
+}
+
+/** untilAll waits for all of them also where one fails, and then throws what the first of these threw. */
+async function untilAll(tasks: readonly Promise<void>[]): Promise<void> {
+  for (const end of await Promise.allSettled(tasks)) if (end.status === 'rejected') throw end.reason;
+}
+
+async function runHalves(reading: Reading, members: readonly Wanted[]): Promise<void> {
+  const middle = Math.ceil(members.length / 2);
+  await runChunk(reading, members.slice(0, middle));
+  await runChunk(reading, members.slice(middle));
+}
+
+async function withoutDown(call: Call, members: readonly Wanted[]): Promise<readonly Wanted[]> {
+  const live: Wanted[] = [];
+  for (const member of members) {
+    const down = await call.isDown(member.askedUntilMs);
+    if (down === undefined) live.push(member);
+    else emitAll(call, [member], down);
+  }
+  return live;
+}
+
+async function readRequests(
+  { config, range, chunkSize, signal }: Call,
+  members: readonly Wanted[],
+  span: Span,
+  instances?: readonly string[],
+): Promise<ApiAnswer<readonly Series[]>> {
+  const names = [...new Set(members.flatMap(({ services }) => [...services.keys()]))];
+  const answer = await range(requestsSelector(config, names, instances), span, signal);
+  if (answer.kind === 'Answer') {
+    if (instances === undefined) chunkSize.learn(names.length, answer.value.bytes);
+    return { kind: 'Answer', value: answer.value.series };
+  }
+  if (answer.isTooMuch) chunkSize.halve(names.length);
+  return answer;
+}
+
+/** Where there is no series at all, either nobody scrapes Traefik, or nobody has asked for these services. */
+async function answerAbsent({ call, group }: Reading, absent: readonly Wanted[]): Promise<void> {
+  if (absent.length === 0) return;
+  const answers = absent.map(async (wanted): Promise<SampleAnswer> => {
+    const { index, untilMs } = wanted;
+    if (group.isReplay) return { index, outcome: { ...nothing, untilMs } };
+    return { index, outcome: (await call.isDown(untilMs)) ?? seriesAbsent(call.config, wanted) };
+  });
+  call.emit(await Promise.all(answers));
+}
+
+/** Instances whose first scrape in the window has no predecessor in the span are read further back. */
+async function answerLate(reading: Reading, data: Data, late: ReadonlyMap<Wanted, Late>): Promise<void> {
+  if (late.size === 0) return;
+  const { call } = reading;
+  const members = [...late.keys()];
+  const whole = await readBefore(reading, data, late);
+  if (whole.kind === 'Failure') return emitAll(call, members, failed(whole));
+  const answers = await call.turns.take(() =>
+    [...late].map(([wanted, one]) => ({ index: wanted.index, outcome: countLate(wanted, whole.value, one) })),
+  );
+  call.emit(answers);
+}
+
+async function readBefore(
+  { call, group, before }: Reading,
+  data: Data,
+  late: ReadonlyMap<Wanted, Late>,
+): Promise<ApiAnswer<Data>> {
+  const unread = [...late].flatMap(([{ sinceMs }, one]) => one.unread.map((name) => ({ name, sinceMs })));
+  const instances = await before.read([...new Set(unread.map(({ name }) => name))], call.signal);
+  if (instances.kind === 'Failure') return instances;
+  // Of an instance that was not scraped before, a new pod, there is nothing to read: no difference can start there.
+  const found = unread.flatMap(({ name, sinceMs }) => {
+    const atMs = lastScrapeBefore(instances.value, name, sinceMs);
+    return atMs === undefined ? [] : [{ name, atMs }];
+  });
+  if (found.length === 0) return { kind: 'Answer', value: data };
+  const names = [...new Set(found.map(({ name }) => name))];
+  const span = { fromMs: Math.min(...found.map(({ atMs }) => atMs)), toMs: group.span.fromMs };
+  const requests = await readRequests(call, [...late.keys()], span, names);
+  if (requests.kind === 'Failure') return requests;
+  const value = await call.turns.take(() => joinBefore(data, requests.value, instances.value, names));
+  return { kind: 'Answer', value };
+}
+
+/** joinBefore adds what was read of some instances before the span. */
+function joinBefore(data: Data, requests: readonly Series[], before: Instances, names: readonly string[]): Data {
+  const isJoined = new Set(names);
+  const byService = new Map(data.requests);
+  for (const [service, earlier] of groupBy(requests, (labels) => labels[data.serviceLabel] ?? '')) {
+    const present = byService.get(service) ?? [];
+    const others = present.filter(({ labels }) => !isJoined.has(instanceOf(labels)));
+    const same = present.filter(({ labels }) => isJoined.has(instanceOf(labels)));
+    byService.set(service, [...others, ...mergeSeries([earlier, same])]);
+  }
+  const instances = { up: new Map(data.instances.up), started: new Map(data.instances.started) };
+  for (const name of names) {
+    addInstances(
+      instances,
+      mergeSeries([before.up.get(name) ?? [], data.instances.up.get(name) ?? []]),
+      mergeSeries([before.started.get(name) ?? [], data.instances.started.get(name) ?? []]),
+    );
+  }
+  return { ...data, requests: byService, instances };
+}
+
+const noInstances: Instances = { up: new Map(), started: new Map() };
+
+const nothing = {
+  kind: 'Samples',
+  arms: noArms,
+  seen: { stable: false, canary: false },
+  discarded: 0,
+} as const;
+
+function namesOf(series: readonly Series[]): readonly string[] {
+  return [...new Set(series.map(({ labels }) => instanceOf(labels)))];
+}
+
+function emitAll({ emit }: Call, members: readonly Wanted[], outcome: SampleOutcome): void {
+  emit(members.map(({ index }) => ({ index, outcome })));
+}
+
+function failed({ reason, message }: ApiFailure): SampleOutcome {
+  return noData(reason, message);
+}
+
+function seriesAbsent(config: SelectorConfig, { services, untilMs, sinceMs }: Wanted): SampleOutcome {
+  return {
+    kind: 'NoData',
+    reason: 'SeriesAbsent',
+    message:
+      `Traefik is scraped, but there is no traefik_service_requests_total with ${config.serviceLabel} ${[...services.keys()].join(', ')}: ` +
+      'no request yet, service metrics switched off, or another label name.',
+    untilMs: Math.max(untilMs, sinceMs),
+  };
+}
+
+/** onceFor asks once for each argument. */
+function onceFor<T>(ask: (atMs: number) => Promise<T>): (atMs: number) => Promise<T> {
+  const asked = new Map<number, Promise<T>>();
+  return (atMs) => {
+    const known = asked.get(atMs) ?? ask(atMs);
+    asked.set(atMs, known);
+    return known;
+  };
+}

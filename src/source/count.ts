@@ -1,0 +1,128 @@
+/** Counts one rollout in what was read for many, purely. */
+import type { NoDataReason, SampleOutcome, SamplesOutcome } from '../analysis/metric-source.ts';
+import type { Wanted } from './chunks.ts';
+import { classifyCode } from './code-class.ts';
+import { countDeltas } from './deltas.ts';
+import type { Labels, Series } from './series.ts';
+import {
+  findTargets,
+  hasSampleIn,
+  instanceOf,
+  scrapesIn,
+  type Counter,
+  type Instances,
+  type Span,
+  type Target,
+} from './targets.ts';
+
+/** Data is what was read for a chunk: counters by service label, and the instances they are of. */
+export interface Data {
+  readonly serviceLabel: string;
+  readonly requests: ReadonlyMap<string, readonly Series[]>;
+  readonly instances: Instances;
+}
+
+/** A longer gap between two scrapes of an instance is not bridged; it bounds how far back a window must be read. */
+export const maxGapMs = 600_000;
+
+/** Late are instances of which the span does not hold the scrape before the window, and those of them of which nothing that was read does. */
+export interface Late {
+  readonly kind: 'Late';
+  readonly instances: readonly string[];
+  readonly unread: readonly string[];
+}
+
+/** Look is what the span of a rollout shows: nothing, an answer, or instances that need more than the span. */
+export type Look = { readonly kind: 'Absent' } | { readonly kind: 'Counted'; readonly outcome: SampleOutcome } | Late;
+
+/** lookAt counts a rollout if its span holds all that this needs. */
+export function lookAt(wanted: Wanted, data: Data): Look {
+  const requests = requestsOf(wanted, data);
+  if (requests.length === 0) return { kind: 'Absent' };
+  const targets = targetsOf(wanted, data, { requests, spanOf: () => wanted.span });
+  if ('kind' in targets) return { kind: 'Counted', outcome: targets };
+  if (targets.every((target) => target.scrapes.length === 0)) {
+    const message = 'No scrape of a Traefik instance that served these services has succeeded.';
+    return { kind: 'Counted', outcome: noData('TargetDown', message) };
+  }
+  const late = targets.filter((target) => isLate(target, wanted));
+  if (late.length === 0) return { kind: 'Counted', outcome: count(wanted, targets, seenIn(wanted, data, requests)) };
+  const unread = late.filter(({ labels }) => !isRead(labels, wanted, data));
+  return { kind: 'Late', instances: late.map(nameOf), unread: unread.map(nameOf) };
+}
+
+/** countLate counts a rollout with all that was read of its late instances. */
+export function countLate(wanted: Wanted, data: Data, { instances }: Late): SampleOutcome {
+  const longer = { fromMs: wanted.sinceMs - maxGapMs, toMs: wanted.span.toMs };
+  const spanOf = (instance: string): Span => (instances.includes(instance) ? longer : wanted.span);
+  const requests = [...wanted.services.keys()].flatMap((name) => data.requests.get(name) ?? []);
+  const targets = targetsOf(wanted, data, { requests, spanOf });
+  return 'kind' in targets ? targets : count(wanted, targets, seenIn(wanted, data, requestsOf(wanted, data)));
+}
+
+/**
+ * lastScrapeBefore returns when an instance was last scraped successfully, at `atMs` or up to maxGapMs before it. Where
+ * it has several `up` series, because its labels have changed, that is the earliest of their last scrapes.
+ */
+export function lastScrapeBefore({ up }: Instances, instance: string, atMs: number): number | undefined {
+  const span = { fromMs: atMs - maxGapMs, toMs: atMs };
+  const last = (up.get(instance) ?? []).flatMap((series) => scrapesIn(series, span).at(-1) ?? []);
+  return last.length === 0 ? undefined : Math.min(...last);
+}
+
+/** noData returns a window about which nothing is known. */
+export function noData(reason: NoDataReason, message: string): SampleOutcome {
+  return { kind: 'NoData', reason, message };
+}
+
+/** An instance whose first scrape in the window has no predecessor in the span: a scrape was missed, or the pod is new. */
+function isLate({ scrapes }: Target, { sinceMs }: Wanted): boolean {
+  const [first] = scrapes;
+  return first !== undefined && first > sinceMs;
+}
+
+/** Others of the chunk may have needed the time before the span. */
+function isRead(labels: Labels, { sinceMs }: Wanted, { instances }: Data): boolean {
+  const up = instances.up.get(instanceOf(labels))?.find((series) => series.labels === labels);
+  return up !== undefined && scrapesIn(up, { fromMs: sinceMs - maxGapMs, toMs: sinceMs }).length > 0;
+}
+
+function nameOf({ labels }: Target): string {
+  return instanceOf(labels);
+}
+
+function requestsOf({ services, span }: Wanted, { requests }: Data): readonly Series[] {
+  const found: Series[] = [];
+  for (const name of services.keys()) {
+    for (const series of requests.get(name) ?? []) if (hasSampleIn(series, span)) found.push(series);
+  }
+  return found;
+}
+
+function targetsOf(
+  { services }: Wanted,
+  { serviceLabel, instances }: Data,
+  { requests, spanOf }: { readonly requests: readonly Series[]; readonly spanOf: (instance: string) => Span },
+): readonly Target[] | SampleOutcome {
+  const toCounter = ({ labels, samples }: Series): Counter => ({
+    arm: services.get(labels[serviceLabel] ?? '') ?? 'stable',
+    quality: classifyCode(labels['protocol'], labels['code']),
+    samples,
+  });
+  const found = findTargets({ requests, instances }, toCounter, spanOf);
+  return found.kind === 'Targets' ? found.targets : noData('SourceRefused', found.message);
+}
+
+function seenIn({ services }: Wanted, { serviceLabel }: Data, requests: readonly Series[]): SamplesOutcome['seen'] {
+  const arms = new Set(requests.map(({ labels }) => services.get(labels[serviceLabel] ?? '')));
+  return { stable: arms.has('stable'), canary: arms.has('canary') };
+}
+
+function count({ sinceMs, untilMs }: Wanted, targets: readonly Target[], seen: SamplesOutcome['seen']): SamplesOutcome {
+  return {
+    kind: 'Samples',
+    ...countDeltas(targets, { sinceMs, untilMs, maxGapMs }),
+    untilMs: Math.max(untilMs, sinceMs),
+    seen,
+  };
+}

@@ -1,0 +1,147 @@
+/** MetricSource over Prometheus: raw samples are read from it for many rollouts at once, and counted here. */
+import type {
+  MetricSource,
+  QueryOutcome,
+  SampleAnswer,
+  SampleOutcome,
+  SampleQuery,
+} from '../analysis/metric-source.ts';
+import type { Clock } from '../clock.ts';
+import { runBatch, type BatchParts } from './batch.ts';
+import { createChunkSize, type Wanted } from './chunks.ts';
+import { noData } from './count.ts';
+import { emitted } from './emitted.ts';
+import { createLanes } from './lanes.ts';
+import { createPrometheusApi, type ApiConfig, type PrometheusApi } from './prometheus-api.ts';
+import { readNumber } from './prometheus-answer.ts';
+import { createRangeReader } from './prometheus-window.ts';
+import { aliveQuery, type SelectorConfig } from './selectors.ts';
+import type { Arm } from './targets.ts';
+import { createTurns } from './turns.ts';
+import type { UserQueryMode } from './user-query.ts';
+
+/** PrometheusConfig is the operator's configuration of the source, with its defaults applied (`prometheusDefaults`). */
+export interface PrometheusConfig extends ApiConfig, SelectorConfig {
+  /** scrapeIntervalMs is how often Prometheus scrapes Traefik. */
+  readonly scrapeIntervalMs: number;
+  /** latenessMs is how long a sample may take to become visible; default the greater of two scrapes and 15 s. */
+  readonly latenessMs?: number;
+  readonly userQueries: UserQueryMode;
+}
+
+/** prometheusDefaults holds the value of each optional setting. */
+export const prometheusDefaults = {
+  serviceLabel: 'service',
+  timeoutMs: 10_000,
+  scrapeIntervalMs: 15_000,
+  userQueries: 'Namespaced',
+} as const satisfies Partial<PrometheusConfig>;
+
+/** PrometheusSource is a MetricSource with connections to close. */
+export interface PrometheusSource extends MetricSource {
+  /** close ends all connections; queries under way fail. */
+  close(): Promise<void>;
+}
+
+/** One call replays at most this much, so that a long absence is caught up in steps that each can be saved. */
+const maxReplayMs = 3_600_000;
+
+/** Chunks under way at once: of 8 connections some are left for the instances that they share, and for another call. */
+const chunkLanes = 4;
+
+/** The largest answer that is read: raw samples of a chunk, and one number for a user's query. */
+const maxSampleBytes = 32 * 1024 * 1024;
+const maxNumberBytes = 1024 * 1024;
+
+/** createPrometheusSource returns the source; it does no I/O before the first query. */
+export function createPrometheusSource(config: PrometheusConfig, clock: Clock): PrometheusSource {
+  const turns = createTurns(clock);
+  const lookbackMs = 2 * config.scrapeIntervalMs + 5_000;
+  const samples = createPrometheusApi(config, { maxBodyBytes: maxSampleBytes, turns }, clock);
+  // Connections of their own, so that slow queries of users hold up no samples.
+  const numbers = createPrometheusApi(config, { maxBodyBytes: maxNumberBytes, turns }, clock);
+  const parts: Parameters<typeof sample>[0] = {
+    config,
+    range: createRangeReader(samples, turns),
+    findDown: (atMs, signal) => findDown(samples, { config, atMs, windowMs: lookbackMs }, signal),
+    lanes: createLanes(chunkLanes),
+    turns,
+    chunkSize: createChunkSize(),
+    lookbackMs,
+    baseMs: lookbackMs + config.scrapeIntervalMs,
+  };
+  return {
+    latenessMs: config.latenessMs ?? Math.max(2 * config.scrapeIntervalMs, 15_000),
+    resolutionMs: config.scrapeIntervalMs,
+    sample: (queries, signal) => emitted((emit) => sample(parts, queries, signal, emit)),
+    query: (promql, atMs, signal) => runUserQuery(numbers, config, { promql, atMs }, signal),
+    close: async () => {
+      await Promise.all([samples.close(), numbers.close()]);
+    },
+  };
+}
+
+async function runUserQuery(
+  api: PrometheusApi,
+  { userQueries }: PrometheusConfig,
+  { promql, atMs }: { readonly promql: string; readonly atMs: number },
+  signal: AbortSignal,
+): Promise<QueryOutcome> {
+  if (userQueries === 'Off') {
+    return { kind: 'Error', reason: 'SourceRefused', message: 'User queries are switched off (--user-queries=Off).' };
+  }
+  const answer = await api.query(promql, atMs, signal);
+  if (answer.kind === 'Answer') return readNumber(answer.value.data);
+  return { kind: 'Error', reason: answer.reason, message: answer.message };
+}
+
+async function sample(
+  parts: BatchParts & { readonly lookbackMs: number },
+  queries: readonly SampleQuery[],
+  signal: AbortSignal,
+  emit: (answers: readonly SampleAnswer[]) => void,
+): Promise<void> {
+  const wanted: Wanted[] = [];
+  const refused: SampleAnswer[] = [];
+  for (const [index, query] of queries.entries()) {
+    const services = readServices(query);
+    if ('kind' in services) refused.push({ index, outcome: services });
+    else wanted.push(toWanted(query, { index, services, lookbackMs: parts.lookbackMs }));
+  }
+  if (refused.length > 0) emit(refused);
+  await runBatch(parts, wanted, signal, emit);
+}
+
+function readServices({ stable, canary }: SampleQuery): ReadonlyMap<string, Arm> | SampleOutcome {
+  const services = new Map<string, Arm>(stable.map((name) => [name, 'stable']));
+  const shared = canary.find((name) => services.has(name));
+  if (shared !== undefined) {
+    return noData('SourceRefused', `Service label ${shared} stands for both stable and canary.`);
+  }
+  for (const name of canary) services.set(name, 'canary');
+  return services.size === 0 ? noData('SeriesAbsent', 'No service label to look for was given.') : services;
+}
+
+function toWanted(
+  { sinceMs, untilMs: askedUntilMs }: SampleQuery,
+  known: Pick<Wanted, 'index' | 'services'> & { readonly lookbackMs: number },
+): Wanted {
+  const { index, services, lookbackMs } = known;
+  const untilMs = Math.min(askedUntilMs, sinceMs + maxReplayMs);
+  const span = { fromMs: Math.min(sinceMs, untilMs) - lookbackMs, toMs: untilMs };
+  return { index, services, sinceMs, untilMs, askedUntilMs, span };
+}
+
+async function findDown(
+  api: PrometheusApi,
+  ask: { readonly config: SelectorConfig; readonly atMs: number; readonly windowMs: number },
+  signal: AbortSignal,
+): Promise<SampleOutcome | undefined> {
+  const { config, atMs, windowMs } = ask;
+  const answer = await api.query(aliveQuery(config, windowMs), atMs, signal);
+  if (answer.kind === 'Failure') return noData(answer.reason, answer.message);
+  const alive = readNumber(answer.value.data);
+  if (alive.kind === 'Value' && alive.value > 0) return undefined;
+  const which = config.extraMatchers ? `No target with ${config.extraMatchers}` : 'No Traefik instance';
+  return noData('TargetDown', `${which} was scraped successfully in the last ${windowMs / 1000} s.`);
+}

@@ -1,0 +1,95 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { addArms, noArms, type Arms } from '../../src/analysis/sample.ts';
+import { classifyCode } from '../../src/source/code-class.ts';
+import { countDeltas, type Tally } from '../../src/source/deltas.ts';
+import type { Series } from '../../src/source/series.ts';
+import { addInstances, findTargets, type Counter } from '../../src/source/targets.ts';
+import { eventOf, historyStartMs, run } from '../unit/source/history.ts';
+import { timeline } from '../unit/source/timeline.ts';
+
+const maxGapMs = -historyStartMs;
+const endMs = 300_000;
+const names = ['C/200', 'C/500', 'S/200', 'S/503', 'S/499'];
+
+const event = eventOf(names);
+const instances = fc.array(fc.array(event, { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 3 });
+const cuts = fc.array(fc.integer({ min: 1, max: endMs - 1 }), { maxLength: 12 });
+
+/** call counts (sinceMs, untilMs] as the source does: from what it reads of maxGapMs before to the end of the window. */
+function call(series: readonly Series[], sinceMs: number, untilMs: number): Tally {
+  const named = (name: string): Series[] => series.filter(({ labels }) => labels['__name__'] === name);
+  const instances = { up: new Map(), started: new Map() };
+  addInstances(instances, named('up'), named('process_start_time_seconds'));
+  const span = { fromMs: sinceMs - maxGapMs + 1, toMs: untilMs };
+  const requests = named('traefik_service_requests_total');
+  const outcome = findTargets({ requests, instances }, toCounter, () => span);
+  if (outcome.kind === 'Refused') throw new Error(outcome.message);
+  return countDeltas(outcome.targets, { sinceMs, untilMs, maxGapMs });
+}
+
+function toCounter({ labels, samples }: Series): Counter {
+  const arm = labels['service'] === 'C' ? 'canary' : 'stable';
+  return { arm, quality: classifyCode(labels['protocol'], labels['code']), samples };
+}
+
+describe('countDeltas', () => {
+  test('counts the same however a timeline is cut', () => {
+    fc.assert(
+      fc.property(instances, cuts, (histories, cuts) => {
+        const series = histories.flatMap((events, index) => timeline(`10.0.0.${index}:8080`, run(events)));
+        const bounds = [0, ...cuts.toSorted((left, right) => left - right), endMs];
+        const total = bounds.slice(1).reduce(
+          (sum, untilMs, index) => {
+            const part = call(series, bounds[index] ?? 0, untilMs);
+            return { arms: addArms(sum.arms, part.arms), discarded: sum.discarded + part.discarded };
+          },
+          { arms: noArms, discarded: 0 },
+        );
+        expect(total).toEqual(call(series, 0, endMs));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('counts every request between the first and the last scrape of an instance that stays up', () => {
+    const steady = event.map((one) => ({
+      ...one,
+      afterMs: 15_000,
+      isUp: true,
+      restarts: false,
+      removed: [],
+      glitch: false,
+    }));
+    fc.assert(
+      fc.property(fc.array(steady, { minLength: 2, maxLength: 20 }), (events) => {
+        const series = timeline('a:8080', run(events));
+        const expected = events.slice(1).reduce((sum, { added }) => addArms(sum, armsOf(added)), noArms);
+        expect(call(series, -maxGapMs + 15_000, endMs)).toEqual({ arms: expected, discarded: 0 });
+      }),
+    );
+  });
+
+  test('never counts more than was answered, whatever restarts, vanishes or is missed', () => {
+    const honest = event.map((one) => ({ ...one, glitch: false }));
+    fc.assert(
+      fc.property(fc.array(honest, { minLength: 1, maxLength: 30 }), (events) => {
+        const answered = events.reduce((sum, { added }) => addArms(sum, armsOf(added)), noArms);
+        const { arms } = call(timeline('a:8080', run(events)), -maxGapMs, endMs * 10);
+        expect(arms.canary.requests).toBeLessThanOrEqual(answered.canary.requests);
+        expect(arms.stable.requests).toBeLessThanOrEqual(answered.stable.requests);
+        expect(arms.canary.errors).toBeLessThanOrEqual(answered.canary.errors);
+        expect(arms.stable.errors).toBeLessThanOrEqual(answered.stable.errors);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function armsOf(added: Readonly<Record<string, number>>): Arms {
+  const sum = (...keys: readonly string[]): number => keys.reduce((total, key) => total + (added[key] ?? 0), 0);
+  return {
+    stable: { requests: sum('S/200', 'S/503'), errors: sum('S/503') },
+    canary: { requests: sum('C/200', 'C/500'), errors: sum('C/500') },
+  };
+}

@@ -1,0 +1,339 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
+import { addArms, noArms } from '../../../src/analysis/sample.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { isSluiceError } from '../../../src/errors.ts';
+import {
+  createPrometheusSource,
+  prometheusDefaults,
+  type PrometheusConfig,
+  type PrometheusSource,
+} from '../../../src/source/prometheus.ts';
+import { sampleOne } from '../../support/metric-source.ts';
+import { CannedPrometheus, json, type Reply } from './canned-prometheus.ts';
+import { timeline, type Scrape } from './timeline.ts';
+
+const startMs = 1_800_000_000_000;
+const signal = new AbortController().signal;
+
+let prometheus: CannedPrometheus;
+let sources: PrometheusSource[];
+
+beforeEach(async () => {
+  prometheus = await CannedPrometheus.start();
+  sources = [];
+});
+afterEach(async () => {
+  await Promise.all(sources.map((source) => source.close()));
+  await prometheus.close();
+});
+
+function connect(change: Partial<PrometheusConfig> = {}): PrometheusSource {
+  const source = createPrometheusSource({ ...prometheusDefaults, url: prometheus.url, ...change }, systemClock);
+  sources.push(source);
+  return source;
+}
+function window(sinceSeconds: number, untilSeconds: number): SampleQuery {
+  return {
+    stable: ['S'],
+    canary: ['C'],
+    sinceMs: startMs + sinceSeconds * 1_000,
+    untilMs: startMs + untilSeconds * 1_000,
+  };
+}
+function sample(query: SampleQuery, change: Partial<PrometheusConfig> = {}): Promise<SampleOutcome> {
+  return sampleOne(connect(change), query, signal);
+}
+/** every returns scrapes each 15 s; the canary answers one request a second, every tenth of them badly. */
+function every(
+  fromSeconds: number,
+  untilSeconds: number,
+  isUp: (atSeconds: number) => boolean = () => true,
+): readonly Scrape[] {
+  const length = Math.floor((untilSeconds - fromSeconds) / 15) + 1;
+  return Array.from({ length }, (_, index) => fromSeconds + index * 15).map((atSeconds) => ({
+    atMs: startMs + atSeconds * 1_000,
+    isUp: isUp(atSeconds),
+    startedSeconds: 1,
+    counters: {
+      'C/200': 10_000 + Math.ceil(atSeconds * 0.9),
+      'C/500': 10_000 + Math.floor(atSeconds * 0.1),
+      'S/200': 90_000 + atSeconds * 9,
+    },
+  }));
+}
+function answer(status: number, body: unknown): Reply {
+  return (_request, response) => json(response, status, body);
+}
+function message(outcome: SampleOutcome): string {
+  return outcome.kind === 'NoData' ? outcome.message : '';
+}
+
+describe('sample', () => {
+  test('counts both arms with exact, escaped service names', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    expect(await sample(window(0, 60))).toEqual({
+      kind: 'Samples',
+      arms: { stable: { requests: 540, errors: 0 }, canary: { requests: 60, errors: 6 } },
+      untilMs: startMs + 60_000,
+      seen: { stable: true, canary: true },
+      discarded: 0,
+    });
+    await sample({ ...window(0, 60), canary: ['a.b"c'] });
+    expect(prometheus.queries.at(-3)).toContain(String.raw`service=~"^(?:S|a\\.b\"c)$"`);
+  });
+
+  test('reads another service label, and the extra matchers everywhere', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120)).map((series) => {
+      const { service, ...labels } = series.labels;
+      return service === undefined
+        ? series
+        : { ...series, labels: { ...labels, exported_service: service, service: 'traefik' } };
+    });
+    const config = { serviceLabel: 'exported_service', extraMatchers: 'job="traefik"' };
+    expect(await sample(window(0, 60), config)).toMatchObject({ arms: { canary: { requests: 60, errors: 6 } } });
+    expect(prometheus.queries.every((query) => query.includes(',job="traefik"}'))).toBe(true);
+  });
+
+  const histories: Record<string, [readonly Scrape[], number]> = {
+    'a steady timeline': [every(-60, 1_200), 1_200],
+    'a timeline with a gap of four minutes': [every(-60, 1_200, (at) => at < 300 || at > 540), 1_200],
+    // Scrapes at 285 s and 1035 s are too far apart to be compared.
+    'a timeline with a gap of twelve minutes': [every(-60, 1_200, (at) => at < 300 || at > 1_020), 450],
+    'a timeline with every second scrape missed': [every(-60, 1_200, (at) => at % 30 === 0), 1_200],
+  };
+  test.each(Object.entries(histories))(
+    'counts %s the same at once and in pieces',
+    async (_name, [history, requests]) => {
+      prometheus.series = timeline('a:8080', history);
+      const source = connect();
+      const whole = await sampleOne(source, window(0, 1_200), signal);
+      let arms = noArms;
+      let sinceMs = startMs;
+      for (let at = 7; sinceMs < startMs + 1_200_000; at += 7) {
+        const untilMs = Math.min(startMs + at * 1_000, startMs + 1_200_000);
+        const part = await sampleOne(source, { ...window(0, 0), sinceMs, untilMs }, signal);
+        if (part.kind === 'NoData') expect(part.reason).toBe('TargetDown');
+        else [arms, sinceMs] = [addArms(arms, part.arms), part.untilMs];
+      }
+      expect(whole).toMatchObject({ kind: 'Samples', arms });
+      expect(arms.canary.requests).toBe(requests);
+    },
+  );
+
+  test('reads a long window in pieces of five minutes', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 1_800));
+    expect(await sample(window(0, 1_800))).toMatchObject({ arms: { canary: { requests: 1_800, errors: 180 } } });
+    const lengths = prometheus.queries.map((query) => Number(/\[(\d+)ms\]/.exec(query)?.[1]));
+    expect(Math.max(...lengths)).toBe(300_000);
+  });
+
+  test('replays at most an hour a call and says how far it came', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 7_200));
+    const source = connect();
+    const first = await sampleOne(source, window(0, 7_200), signal);
+    expect(first).toMatchObject({ untilMs: startMs + 3_600_000, arms: { canary: { requests: 3_600 } } });
+    expect(await sampleOne(source, window(3_600, 7_200), signal)).toMatchObject({
+      arms: { canary: { requests: 3_600 } },
+    });
+  });
+
+  test('skips an hour without any series in a replay', async () => {
+    prometheus.series = timeline('a:8080', every(7_000, 7_200));
+    expect(await sample(window(0, 7_200))).toMatchObject({
+      kind: 'Samples',
+      arms: noArms,
+      untilMs: startMs + 3_600_000,
+    });
+  });
+
+  test('does not start a replay while Traefik is down', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 100));
+    expect(await sample(window(0, 7_200))).toMatchObject({ kind: 'NoData', reason: 'TargetDown' });
+    expect(prometheus.queries).toHaveLength(1);
+  });
+
+  test('says which arm exists', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    expect(await sample({ ...window(0, 60), canary: ['missing'] })).toMatchObject({
+      kind: 'Samples',
+      seen: { stable: true, canary: false },
+    });
+  });
+
+  test('tells absent series from a target that is down', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    const other = { ...window(0, 60), stable: ['X'], canary: ['Y'] };
+    expect(await sample(other)).toEqual({
+      kind: 'NoData',
+      reason: 'SeriesAbsent',
+      message: expect.stringMatching(/no traefik_service_requests_total with service X, Y/),
+      untilMs: startMs + 60_000,
+    });
+    prometheus.series = timeline(
+      'a:8080',
+      every(-60, 120, () => false),
+    );
+    expect(await sample(window(0, 60), { extraMatchers: 'job="traefik"' })).toEqual({
+      kind: 'NoData',
+      reason: 'TargetDown',
+      message: 'No target with job="traefik" was scraped successfully in the last 35 s.',
+    });
+  });
+
+  test('a window shorter than a scrape interval holds no scrape and is no missing data', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    expect(await sample(window(1, 9))).toMatchObject({ kind: 'Samples', arms: noArms, untilMs: startMs + 9_000 });
+  });
+
+  test('an empty window keeps the watermark', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    expect(await sample(window(30, 0))).toMatchObject({ kind: 'Samples', arms: noArms, untilMs: startMs + 30_000 });
+  });
+
+  test('refuses a service label that stands for both arms', async () => {
+    expect(await sample({ ...window(0, 60), canary: ['S'] })).toMatchObject({
+      kind: 'NoData',
+      reason: 'SourceRefused',
+    });
+  });
+});
+
+describe('a source that fails', () => {
+  const answers: Record<string, [Reply, { reason: string; message: RegExp }]> = {
+    'a partial response': [
+      answer(200, { status: 'success', data: { resultType: 'matrix', result: [] }, warnings: ['store 3 is away'] }),
+      { reason: 'SourcePartial', message: /may be partial: store 3 is away$/ },
+    ],
+    'a refused query, cut to 200 characters': [
+      answer(400, { status: 'error', errorType: 'bad_data', error: 'x'.repeat(5_000) }),
+      { reason: 'SourceRefused', message: /answered 400 \(bad_data\): x{200}$/ },
+    ],
+    'an execution error without the series that it names': [
+      answer(422, {
+        status: 'error',
+        errorType: 'execution',
+        error: 'duplicate series for {ns="secret", a="}"} and {b="secret',
+      }),
+      { reason: 'SourceRefused', message: /answered 422 \(execution\): duplicate series for \{…\}$/ },
+    ],
+    'an overloaded server': [
+      answer(503, { status: 'error', errorType: 'timeout', error: 'query timed out' }),
+      { reason: 'SourceUnreachable', message: /answered 503 \(timeout\): query timed out$/ },
+    ],
+    'a login page': [
+      (_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
+      { reason: 'SourceRefused', message: /answered 200; it is not the answer of a Prometheus API\.$/ },
+    ],
+    'a redirect, which is not followed': [
+      (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/steal?token=t0ken' }).end(),
+      { reason: 'SourceRefused', message: /answered 302, a redirect; configure the URL that it leads to\.$/ },
+    ],
+    'a broken connection': [
+      (request) => request.socket.destroy(),
+      { reason: 'SourceUnreachable', message: /did not answer \(UND_ERR_SOCKET\)\.$/ },
+    ],
+    'an answer that stops half-way': [
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': 1_000 });
+        response.write('{"status":', () => response.destroy());
+      },
+      { reason: 'SourceUnreachable', message: /did not answer/ },
+    ],
+    'an answer of another type': [
+      answer(200, { status: 'success', data: { resultType: 'vector', result: [] } }),
+      { reason: 'SourceRefused', message: /did not answer a range with a matrix/ },
+    ],
+  };
+  test.each(Object.entries(answers))('%s is no data and has no watermark', async (_name, [reply, expected]) => {
+    prometheus.reply = reply;
+    const outcome = await sample(window(0, 60));
+    expect(outcome).toMatchObject({ kind: 'NoData', reason: expected.reason });
+    expect(message(outcome)).toMatch(expected.message);
+    expect(outcome).not.toHaveProperty('untilMs');
+  });
+
+  test('one that does not answer in time is unreachable', async () => {
+    prometheus.reply = () => undefined;
+    const outcome = await sample(window(0, 60), { timeoutMs: 50 });
+    expect(message(outcome)).toBe(`Prometheus at ${prometheus.url} did not answer within 50 ms.`);
+  });
+
+  test('one that nobody listens for is unreachable', async () => {
+    const source = connect({ url: 'http://127.0.0.1:1' });
+    expect(await sampleOne(source, window(0, 60), signal)).toEqual({
+      kind: 'NoData',
+      reason: 'SourceUnreachable',
+      message: 'Prometheus at http://127.0.0.1:1 did not answer (ECONNREFUSED).',
+    });
+  });
+
+  test('a cancelled call throws Aborted', async () => {
+    const controller = new AbortController();
+    prometheus.reply = () => controller.abort();
+    const error: unknown = await sampleOne(connect(), window(0, 60), controller.signal).catch(
+      (reason: unknown) => reason,
+    );
+    expect(isSluiceError(error, 'Aborted')).toBe(true);
+  });
+
+  test('credentials reach the server and no message', async () => {
+    const seen: (string | undefined)[] = [];
+    prometheus.reply = (request, response) => {
+      seen.push(request.headers.authorization, request.headers['x-scope'] as string, request.url);
+      const echo = `no access for ${request.headers.authorization} of ${String(request.headers['x-scope'])}`;
+      json(response, 403, { status: 'error', errorType: 'denied', error: echo });
+    };
+    const url = `${prometheus.url.replace('http://', 'http://user:p%40ssword@')}/prefix/?dedup=false`;
+    const basic = message(await sample(window(0, 60), { url, headers: { 'X-Scope': 'tenant-1' } }));
+    expect(seen).toEqual([`Basic ${btoa('user:p@ssword')}`, 'tenant-1', '/prefix/api/v1/query?dedup=false']);
+    expect(basic).toBe(`Prometheus at ${prometheus.url} answered 403 (denied): no access for *** of ***`);
+    const bearer = message(await sample(window(0, 60), { headers: { Authorization: 'Bearer t0ken' } }));
+    expect(bearer).toContain('no access for *** of undefined');
+  });
+});
+
+describe('query', () => {
+  const vector = (...values: readonly string[]): unknown => ({
+    status: 'success',
+    data: { resultType: 'vector', result: values.map((value) => ({ metric: {}, value: [1, value] })) },
+  });
+  const answers: Record<string, [unknown, unknown]> = {
+    'one series is a value': [vector('1.5'), { kind: 'Value', value: 1.5 }],
+    'a scalar is a value': [
+      { status: 'success', data: { resultType: 'scalar', result: [1, '2'] } },
+      { kind: 'Value', value: 2 },
+    ],
+    'NaN stays NaN': [vector('NaN'), { kind: 'Value', value: Number.NaN }],
+    'infinity stays infinite': [vector('+Inf'), { kind: 'Value', value: Number.POSITIVE_INFINITY }],
+    'nothing is no data': [vector(), { kind: 'NoData', message: 'The query returned nothing.' }],
+    'several series are an error': [vector('1', '2'), { kind: 'Error', reason: 'NotOneNumber' }],
+    'a histogram is an error': [
+      { status: 'success', data: { resultType: 'vector', result: [{ metric: {}, histogram: [1, {}] }] } },
+      { kind: 'Error', reason: 'NotOneNumber' },
+    ],
+    'a string is an error': [
+      { status: 'success', data: { resultType: 'string', result: [1, 'x'] } },
+      { kind: 'Error', reason: 'NotOneNumber' },
+    ],
+    'a partial response is an error': [
+      { ...(vector('1') as object), warnings: ['partial'] },
+      { kind: 'Error', reason: 'SourcePartial' },
+    ],
+  };
+  test.each(Object.entries(answers))('%s', async (_name, [body, expected]) => {
+    prometheus.reply = answer(200, body);
+    expect(await connect().query('up', startMs, signal)).toMatchObject(expected as object);
+  });
+
+  test('Off sends nothing', async () => {
+    expect(await connect({ userQueries: 'Off' }).query('up', startMs, signal)).toMatchObject({ kind: 'Error' });
+    expect(prometheus.queries).toEqual([]);
+  });
+
+  test('the lateness is two scrapes and at least 15 s, unless configured', () => {
+    expect(connect().latenessMs).toBe(30_000);
+    expect(connect({ scrapeIntervalMs: 1_000 }).latenessMs).toBe(15_000);
+    expect(connect({ latenessMs: 1 }).latenessMs).toBe(1);
+  });
+});
