@@ -1,0 +1,201 @@
+/** The settings of the controller: read from flags and environment by main.ts, validated here, all problems at once. */
+import { parseDuration } from './api/duration.ts';
+import { electionTimingProblems, type ElectionTimings } from './controller/election-timings.ts';
+import { SluiceError } from './errors.ts';
+import type { UserQueryMode } from './source/user-query.ts';
+import { isCronExpression } from './telemetry/cron.ts';
+import type { LogLevel } from './telemetry/logger.ts';
+
+/** ControllerSettings is the whole configuration of `sluice controller`, in machine units. */
+export interface ControllerSettings {
+  /** kubeconfig is a path; undefined means in-cluster, else the default of kubectl. */
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly prometheus: PrometheusSettings;
+  readonly userQueries: UserQueryMode;
+  readonly sampleIntervalMs: number;
+  readonly workers: number;
+  readonly election: ElectionSettings;
+  /** auditSchedule is a cron expression: when the caches are compared with the API server. */
+  readonly auditSchedule: string;
+  /** healthHost is empty for every address. */
+  readonly healthHost: string;
+  readonly healthPort: number;
+  readonly logLevel: LogLevel;
+}
+
+/** PrometheusSettings say where the samples come from; the token is read from a mounted file. */
+export interface PrometheusSettings {
+  readonly url: string;
+  readonly serviceLabel: string;
+  /** matchers are put into each selector, e.g. `job="traefik"`. */
+  readonly matchers: string | undefined;
+  readonly scrapeIntervalMs: number;
+  readonly latenessMs: number | undefined;
+  readonly timeoutMs: number;
+  readonly bearerTokenFile: string | undefined;
+  readonly caFile: string | undefined;
+}
+
+/** ElectionSettings say how replicas share the work. */
+export interface ElectionSettings {
+  /** isEnabled is false where there is never more than one controller. */
+  readonly isEnabled: boolean;
+  /** namespace of the Leases; undefined means that of the service account or the kubeconfig. */
+  readonly namespace: string | undefined;
+  /** name is the common part of the names of the Leases. */
+  readonly name: string;
+  readonly timings: ElectionTimings;
+  /** shards is into how many parts the Rollouts are divided; every replica has to say the same. */
+  readonly shards: number;
+}
+
+/** RawSettings are the texts of flags and environment; undefined and an empty text take the default. */
+export type RawSettings = Readonly<Partial<Record<keyof typeof settingDefaults, string>>>;
+
+/** settingDefaults lists every setting with its default text; an empty text means not set. */
+export const settingDefaults = {
+  kubeconfig: '',
+  context: '',
+  prometheusUrl: 'http://prometheus.monitoring.svc:9090',
+  prometheusServiceLabel: 'service',
+  prometheusMatchers: '',
+  prometheusScrapeInterval: '15s',
+  prometheusLateness: '',
+  prometheusTimeout: '10s',
+  prometheusBearerTokenFile: '',
+  prometheusCaFile: '',
+  userQueries: 'Namespaced',
+  sampleInterval: '5s',
+  workers: '16',
+  leaderElect: 'true',
+  leaseNamespace: '',
+  leaseName: 'sluice',
+  leaseDuration: '15s',
+  leaseRenewDeadline: '10s',
+  leaseRetryPeriod: '2s',
+  shards: '1',
+  auditSchedule: '*/5 * * * *',
+  healthAddress: ':8080',
+  logLevel: 'info',
+} as const;
+
+type SettingName = keyof typeof settingDefaults;
+
+/** parseSettings returns the settings; it throws ConfigInvalid with every problem in one message. */
+export function parseSettings(raw: RawSettings): ControllerSettings {
+  const reader = createReader(raw);
+  const { optionalText, durationMs, positiveMs, oneOf, matching, problems } = reader;
+  const [healthHost, healthPort] = splitAddress(
+    matching('healthAddress', (address) => splitAddress(address) !== undefined, 'host:port, [IPv6]:port or :port'),
+  ) ?? ['', 0];
+  const settings: ControllerSettings = {
+    kubeconfig: optionalText('kubeconfig'),
+    context: optionalText('context'),
+    prometheus: Object.freeze({
+      url: matching('prometheusUrl', isHttpUrl, 'an http or https URL without credentials'),
+      serviceLabel: matching('prometheusServiceLabel', isLabelName, 'the name of a label'),
+      matchers: optionalText('prometheusMatchers'),
+      scrapeIntervalMs: positiveMs('prometheusScrapeInterval'),
+      latenessMs: optionalText('prometheusLateness') === undefined ? undefined : durationMs('prometheusLateness'),
+      timeoutMs: positiveMs('prometheusTimeout'),
+      bearerTokenFile: optionalText('prometheusBearerTokenFile'),
+      caFile: optionalText('prometheusCaFile'),
+    }),
+    userQueries: oneOf('userQueries', ['Off', 'Namespaced', 'On']),
+    sampleIntervalMs: positiveMs('sampleInterval'),
+    workers: Number(matching('workers', (count) => /^[1-9][0-9]?$/.test(count), 'a number from 1 to 99')),
+    election: parseElection(reader),
+    auditSchedule: matching('auditSchedule', isCronExpression, 'a cron expression like */5 * * * *'),
+    healthHost,
+    healthPort,
+    logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
+  };
+  if (problems.length > 0)
+    throw new SluiceError(
+      'ConfigInvalid',
+      `The configuration has ${problems.length} problem(s): ${problems.join('; ')}.`,
+    );
+  return Object.freeze(settings);
+}
+
+function parseElection({ optionalText, positiveMs, oneOf, matching, problems }: Reader): ElectionSettings {
+  const found = problems.length;
+  const timings = {
+    leaseDurationMs: positiveMs('leaseDuration'),
+    renewDeadlineMs: positiveMs('leaseRenewDeadline'),
+    retryPeriodMs: positiveMs('leaseRetryPeriod'),
+  };
+  const isName = (name: string): boolean => /^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(name);
+  // Among durations that are none there is nothing to compare.
+  if (problems.length === found) problems.push(...electionTimingProblems(timings).map(withFlags));
+  return Object.freeze({
+    isEnabled: oneOf('leaderElect', ['true', 'false']) === 'true',
+    namespace: optionalText('leaseNamespace'),
+    name: matching('leaseName', isName, 'a DNS label of at most 40 characters'),
+    timings: Object.freeze(timings),
+    shards: Number(matching('shards', (count) => /^[1-9][0-9]?$/.test(count), 'a number from 1 to 99')),
+  });
+}
+
+/** withFlags puts into a sentence how the user writes the settings. */
+function withFlags(sentence: string): string {
+  return sentence
+    .replaceAll('leaseDurationMs', '--lease-duration in ms')
+    .replaceAll('renewDeadlineMs', '--lease-renew-deadline in ms')
+    .replaceAll('retryPeriodMs', '--lease-retry-period in ms');
+}
+
+type Reader = ReturnType<typeof createReader>;
+
+/** createReader reads single settings and collects what is wrong with them. */
+function createReader(raw: RawSettings) {
+  const problems: string[] = [];
+  const text = (name: SettingName): string => raw[name] || settingDefaults[name];
+  const matching = (name: SettingName, isValid: (value: string) => boolean, want: string): string => {
+    const value = text(name);
+    if (!isValid(value)) problems.push(`--${kebab(name)} is "${withoutCredentials(value)}"; it must be ${want}`);
+    return value;
+  };
+  const durationMs = (name: SettingName): number => parseDuration(matching(name, isDuration, 'a duration like 15s'));
+  // A period of zero would be a busy loop, a deadline of zero the end of every query.
+  const isPositive = (value: string): boolean => isDuration(value) && parseDuration(value) > 0;
+  return {
+    problems,
+    matching,
+    durationMs,
+    optionalText: (name: SettingName): string | undefined => text(name) || undefined,
+    positiveMs: (name: SettingName): number =>
+      parseDuration(matching(name, isPositive, 'a duration like 15s, longer than zero')),
+    oneOf: <T extends string>(name: SettingName, allowed: readonly T[]): T =>
+      matching(name, (value) => (allowed as readonly string[]).includes(value), `one of ${allowed.join(', ')}`) as T,
+  };
+}
+
+function isDuration(text: string): boolean {
+  return /^([0-9]+(h|m|s|ms))+$/.test(text);
+}
+
+function isLabelName(text: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
+}
+
+/** splitAddress returns host and port; the host is empty for every address. */
+function splitAddress(text: string): readonly [string, number] | undefined {
+  const [, ipv6, host = '', port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):([0-9]{1,5})$/.exec(text) ?? [];
+  return port === undefined || Number(port) > 65_535 ? undefined : [ipv6 ?? host, Number(port)];
+}
+
+function kebab(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** withoutCredentials makes a value fit for a message: what stands before an @ may be a password, however malformed the rest. */
+function withoutCredentials(url: string): string {
+  return url.replace(/^.*@/s, '***@');
+}
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+}

@@ -1,0 +1,276 @@
+/**
+ * Carries a decision out: at most one route write and one status write, in the order that keeps the traffic at or below
+ * what status allows (raising: status, then the route; lowering: the route, then status).
+ */
+import { keyOf, resources } from '../api/kubernetes.ts';
+import { isSame, mergePatch } from '../api/merge-patch.ts';
+import type { CallOptions, JsonPatchOperation, ObjectStore, WriteOutcome } from '../api/object-store.ts';
+import type { Rollout } from '../api/rollout.ts';
+import type { HistoryEntry, RolloutStatus } from '../api/rollout-status.ts';
+import type { IngressRoute } from '../api/traefik.ts';
+import { isSluiceError } from '../errors.ts';
+import { finalizer, type Decision, type Notice } from '../rollout/decision.ts';
+import type { Observation } from '../rollout/observation.ts';
+import { mergeObserved } from '../rollout/answer.ts';
+import { isTrouble } from '../rollout/conditions.ts';
+import { isTransition, isWorthWriting } from '../rollout/status.ts';
+import { commandAnnotation, commandByAnnotation } from '../rollout/verbs.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Target } from '../traffic/merge.ts';
+import { buildPatch, type Insistence } from '../traffic/patch.ts';
+import type { Caches } from './caches.ts';
+import type { Grant } from './ownership.ts';
+
+/** RecordEvent reports something to the people who look at the object. */
+export type RecordEvent = (rollout: Rollout, notice: Notice) => void;
+
+/** Actor is what acting needs. */
+export interface Actor {
+  readonly store: ObjectStore;
+  readonly caches: Caches;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly recordEvent: RecordEvent;
+  /** onTransition is told of each stored change of phase, reason or weight; it must not throw. */
+  readonly onTransition: (rollout: Rollout, entry: HistoryEntry) => void;
+}
+
+/** Subject is what is acted on: the observation, and the IngressRoute it was made from. */
+export interface Subject {
+  readonly observation: Observation;
+  /** stored is the Rollout as the API server has it. */
+  readonly stored: Rollout;
+  readonly ingressRoute: IngressRoute | undefined;
+  /** grant is the right to write. */
+  readonly grant: Grant;
+  /** isRetry tells that the last attempt was lost to somebody else. */
+  readonly isRetry?: boolean | undefined;
+}
+
+/**
+ * Acted says what became of the writes: `Unchanged` where there was nothing to write, `Written`, or `Lost` where somebody
+ * else was faster, or it is not known whether it was made. After the last two the world is another one: decide again.
+ */
+export type Acted = 'Unchanged' | 'Written' | 'Lost';
+
+/** act carries out one decision. */
+export async function act(actor: Actor, subject: Subject, decision: Decision): Promise<Acted> {
+  switch (decision.kind) {
+    case 'Claim':
+    case 'Release':
+    case 'Acknowledge':
+      return patchMetadata(actor, subject, metadataPatch(subject.observation.rollout, decision.kind));
+    case 'Wait':
+      return writeStatus(actor, subject, decision);
+    case 'Raise':
+      return raise(actor, subject, decision);
+    case 'Lower':
+      return lower(actor, subject, decision);
+    default:
+      return decision satisfies never;
+  }
+}
+
+async function raise(actor: Actor, subject: Subject, decision: Decision & { kind: 'Raise' }): Promise<Acted> {
+  const stored = await writeStatus(actor, subject, decision);
+  if (stored === 'Lost') return 'Lost';
+  const routed = await writeRoute(actor, subject, {
+    target: decision.target,
+    status: decision.status,
+    insistence: 'Version',
+    options: fenced(actor, subject.grant),
+  });
+  return both(stored, routed);
+}
+
+async function lower(actor: Actor, subject: Subject, decision: Decision & { kind: 'Lower' }): Promise<Acted> {
+  const status = subject.observation.rollout.status ?? {};
+  let acted: Acted;
+  try {
+    acted = await writeRoute(actor, subject, {
+      target: decision.target,
+      status,
+      insistence: insistenceOf(subject, decision),
+      options: whileHeld(actor, subject.grant),
+    });
+  } catch (error) {
+    // The intention must survive a restart, also when the route cannot be written now.
+    await writeStatus(actor, subject, { ...decision, status: decision.pending });
+    throw error;
+  }
+  return acted === 'Lost' ? 'Lost' : both(acted, await writeStatus(actor, subject, decision));
+}
+
+/**
+ * A lowering insists on the object that was read, so that it does not hit the next revision when it arrives late. Where
+ * somebody was faster it may not be held up: a rollback then insists on the names only, a step of the way back, which is
+ * no emergency, on the entries.
+ */
+function insistenceOf({ isRetry }: Subject, { target, status }: Decision & { kind: 'Lower' }): Insistence {
+  if (isRetry !== true) return 'Version';
+  return target.kind === 'Baseline' && status.reason !== 'Returned' ? 'Names' : 'Entries';
+}
+
+/** both: one write alone makes the world another one too; nobody else would wake the rollout for a write of its own. */
+function both(first: Acted, second: Acted): Acted {
+  return second === 'Unchanged' ? first : second;
+}
+
+async function writeRoute(
+  actor: Actor,
+  { observation, ingressRoute, grant }: Subject,
+  to: {
+    readonly target: Target;
+    readonly status: RolloutStatus;
+    readonly insistence: Insistence;
+    readonly options: CallOptions;
+  },
+): Promise<Acted> {
+  const { target } = to.status;
+  if (target === undefined || ingressRoute === undefined) return 'Lost';
+  const merged = mergeObserved(observation, { routes: ingressRoute.spec.routes ?? [], target }, to.target);
+  const operations = buildPatch(ingressRoute, merged.routes, to.insistence);
+  if (operations.length === 0) return 'Unchanged';
+  const key = keyOf(ingressRoute);
+  const outcome = await settled(actor.store.patch<IngressRoute>(resources.ingressRoutes, key, operations, to.options));
+  actor.metrics.write('Route', outcome.kind);
+  if (outcome.kind === 'Written') {
+    actor.caches.remember({ ingressRoute: outcome.object });
+    return 'Written';
+  }
+  actor.logger.debug('route write lost', {
+    route: key,
+    why: outcome.kind === 'Missing' ? 'it is gone' : outcome.message,
+  });
+  // The cache may be behind a busy writer: what is read now is what the next decision rests on.
+  const current = await actor.store.get<IngressRoute>(resources.ingressRoutes, key, { signal: grant.signal });
+  if (current !== undefined) actor.caches.remember({ ingressRoute: current });
+  return 'Lost';
+}
+
+/** fenced are the options of a write that only the replica may make that has the right, and only in time. */
+function fenced({ metrics }: Actor, grant: Grant): CallOptions {
+  const { signal, writeDeadlineMs } = grant;
+  return { signal, deadlineMs: writeDeadlineMs, permit: () => permits(metrics, grant, writeDeadlineMs) };
+}
+
+/**
+ * whileHeld are the options of a lowering: a late one is harmless, so it may take as long as it likes. But it has to be
+ * begun by the leader: a process that was stopped wakes up with a decision about what others have long changed.
+ */
+function whileHeld({ metrics }: Actor, grant: Grant): CallOptions {
+  return { signal: grant.signal, permit: () => permits(metrics, grant, 0) };
+}
+
+function permits(metrics: Metrics, grant: Grant, deadlineMs: number): boolean {
+  const isPermitted = grant.permits(deadlineMs);
+  if (!isPermitted) metrics.fenced('patch');
+  return isPermitted;
+}
+
+/** Settled is what is known of a write: of an `Unknown` one only another read can tell. */
+type Settled<T> = WriteOutcome<T> | { readonly kind: 'Unknown'; readonly message: string };
+
+async function settled<T>(write: Promise<WriteOutcome<T>>): Promise<Settled<T>> {
+  try {
+    return await write;
+  } catch (error) {
+    if (isSluiceError(error, 'WriteUnknown')) return { kind: 'Unknown', message: error.message };
+    throw error;
+  }
+}
+
+async function writeStatus(
+  actor: Actor,
+  subject: Subject,
+  next: { readonly status: RolloutStatus; readonly notices: readonly Notice[] },
+): Promise<Acted> {
+  const { rollout } = subject.observation;
+  const before = rollout.status ?? {};
+  if (!isWorthWriting(before, next.status)) return 'Unchanged';
+  const patch = mergePatch(subject.stored.status ?? {}, next.status);
+  const change = { resourceVersion: rollout.metadata.resourceVersion ?? '', status: patch };
+  const options = fenced(actor, subject.grant);
+  const outcome = await settled(actor.store.patchStatus<Rollout>(resources.rollouts, keyOf(rollout), change, options));
+  actor.metrics.write('Status', outcome.kind);
+  const written = outcome.kind === 'Written' ? outcome.object : await findWritten(actor, subject, { outcome, next });
+  if (written === undefined) return outcome.kind === 'Missing' ? 'Unchanged' : 'Lost';
+  actor.caches.remember({ rollout: written });
+  report(actor, rollout, { before, ...next });
+  return 'Written';
+}
+
+/** findWritten reads again what was lost; a write of unknown outcome was made if that is what is there now. */
+async function findWritten(
+  actor: Actor,
+  subject: Subject,
+  { outcome, next }: { readonly outcome: Settled<Rollout>; readonly next: { readonly status: RolloutStatus } },
+): Promise<Rollout | undefined> {
+  if (outcome.kind === 'Missing') return undefined;
+  const current = await readAgain(actor, subject);
+  const isThere = current?.status !== undefined && isSame(current.status, next.status);
+  return outcome.kind === 'Unknown' && isThere ? current : undefined;
+}
+
+/** report follows the successful write: a transition that was not stored has not happened. */
+function report(
+  actor: Actor,
+  rollout: Rollout,
+  change: { readonly before: RolloutStatus; readonly status: RolloutStatus; readonly notices: readonly Notice[] },
+): void {
+  for (const notice of change.notices) actor.recordEvent(rollout, notice);
+  const entry = change.status.history?.at(-1);
+  if (entry === undefined || !isTransition(change.before, change.status)) return;
+  const { from, to, weight, reason } = entry;
+  const { message = '' } = change.status;
+  actor.metrics.transition(reason);
+  actor.onTransition(rollout, entry);
+  actor.recordEvent(rollout, { type: isTrouble(to, reason) ? 'Warning' : 'Normal', reason, message });
+  actor.logger.info('transition', { rollout: keyOf(rollout), from, to, weight, reason, message });
+}
+
+async function patchMetadata(
+  actor: Actor,
+  subject: Subject,
+  operations: readonly JsonPatchOperation[],
+): Promise<Acted> {
+  const { rollout } = subject.observation;
+  const options = fenced(actor, subject.grant);
+  const outcome = await settled(actor.store.patch<Rollout>(resources.rollouts, keyOf(rollout), operations, options));
+  actor.metrics.write('Metadata', outcome.kind);
+  if (outcome.kind !== 'Written') return refresh(actor, subject, outcome);
+  actor.caches.remember({ rollout: outcome.object });
+  return 'Written';
+}
+
+async function refresh(actor: Actor, subject: Subject, outcome: Settled<Rollout>): Promise<Acted> {
+  if (outcome.kind === 'Missing') return 'Unchanged';
+  await readAgain(actor, subject);
+  return 'Lost';
+}
+
+async function readAgain(actor: Actor, { observation, grant }: Subject): Promise<Rollout | undefined> {
+  const key = keyOf(observation.rollout);
+  const current = await actor.store.get<Rollout>(resources.rollouts, key, { signal: grant.signal });
+  if (current !== undefined) actor.caches.remember({ rollout: current });
+  return current;
+}
+
+function metadataPatch(
+  { metadata }: Rollout,
+  kind: 'Claim' | 'Release' | 'Acknowledge',
+): readonly JsonPatchOperation[] {
+  const test = { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion } as const;
+  if (kind === 'Acknowledge') {
+    const present = [commandAnnotation, commandByAnnotation].filter(
+      (name) => metadata.annotations?.[name] !== undefined,
+    );
+    const removals = present.map(
+      (name) => ({ op: 'remove', path: `/metadata/annotations/${name.replaceAll('/', '~1')}` }) as const,
+    );
+    return [test, ...removals];
+  }
+  const others = (metadata.finalizers ?? []).filter((other) => other !== finalizer);
+  return [test, { op: 'add', path: '/metadata/finalizers', value: kind === 'Claim' ? [...others, finalizer] : others }];
+}

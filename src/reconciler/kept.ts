@@ -1,0 +1,99 @@
+/** What the caches keep of each kind: with ten thousand Rollouts every field counts. */
+import type { Deployment, EndpointSlice, KubernetesObject, ManagedFieldsEntry, Service } from '../api/kubernetes.ts';
+import type { Rollout } from '../api/rollout.ts';
+import type { IngressRoute } from '../api/traefik.ts';
+import { compact } from '../rollout/status.ts';
+
+/** serviceNameLabel is how an EndpointSlice names its Service. */
+export const serviceNameLabel = 'kubernetes.io/service-name';
+
+type Meta = KubernetesObject['metadata'];
+
+/** keptRollout leaves out labels and the annotations of others, e.g. kubectl's copy of the whole object. */
+export function keptRollout({ apiVersion, kind, metadata, spec, status }: Rollout): Rollout {
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith('sluice.dev/'));
+  return compact<Rollout>({
+    apiVersion,
+    kind,
+    metadata: {
+      ...keptMeta(metadata),
+      ...compact({
+        generation: metadata.generation,
+        creationTimestamp: metadata.creationTimestamp,
+        deletionTimestamp: metadata.deletionTimestamp,
+        finalizers: metadata.finalizers,
+        annotations: annotations.length === 0 ? undefined : Object.fromEntries(annotations),
+      }),
+    },
+    spec,
+    status,
+  });
+}
+
+/** keptIngressRoute keeps the rules whole, and of managedFields who owns them. */
+export function keptIngressRoute({ metadata, spec }: IngressRoute): IngressRoute {
+  const { routes } = spec;
+  return {
+    metadata: { ...keptMeta(metadata), managedFields: (metadata.managedFields ?? []).flatMap(ownerOfRoutes) },
+    spec: routes === undefined ? {} : { routes },
+  };
+}
+
+function ownerOfRoutes({ manager, time, fieldsV1 }: ManagedFieldsEntry): readonly ManagedFieldsEntry[] {
+  const spec = fieldsV1?.['f:spec'];
+  const isOwner = typeof spec === 'object' && spec !== null && 'f:routes' in spec;
+  return isOwner ? [{ ...compact<ManagedFieldsEntry>({ manager, time }), fieldsV1: ownsRoutes }] : [];
+}
+
+const ownsRoutes = { 'f:spec': { 'f:routes': {} } };
+
+/** keptService keeps the ports. */
+export function keptService({ metadata, spec }: Service): Service {
+  const ports = (spec?.ports ?? []).map(({ name, port }) => (name === undefined ? { port } : { name, port }));
+  return { metadata: keptMeta(metadata), spec: { ports } };
+}
+
+/** keptEndpointSlice keeps addresses with their conditions, and the names of the ports. */
+export function keptEndpointSlice({ metadata, endpoints, ports }: EndpointSlice): EndpointSlice {
+  const service = metadata.labels?.[serviceNameLabel] ?? '';
+  return {
+    metadata: { ...keptMeta(metadata), labels: { [serviceNameLabel]: service } },
+    endpoints: (endpoints ?? []).map(({ addresses, conditions }) => ({
+      addresses,
+      conditions: compact({ ready: conditions?.ready, terminating: conditions?.terminating }),
+    })),
+    ports: (ports ?? []).map(({ name }) => (name === undefined ? {} : { name })),
+  };
+}
+
+/** keptDeployment keeps what tells the revision, whether it has rolled out, and the images. */
+export function keptDeployment({ metadata, spec, status }: Deployment): Deployment {
+  const revision = metadata.annotations?.[revisionAnnotation];
+  const containers = spec?.template?.spec?.containers ?? [];
+  return {
+    metadata: {
+      ...keptMeta(metadata),
+      ...compact({
+        generation: metadata.generation,
+        annotations: revision === undefined ? undefined : { [revisionAnnotation]: revision },
+      }),
+    },
+    spec: {
+      ...compact({ replicas: spec?.replicas }),
+      template: { spec: { containers: containers.map(({ name, image }) => compact({ name, image })) } },
+    },
+    status: compact({
+      observedGeneration: status?.observedGeneration,
+      replicas: status?.replicas,
+      updatedReplicas: status?.updatedReplicas,
+      readyReplicas: status?.readyReplicas,
+    }),
+  };
+}
+
+/** revisionAnnotation is where the Deployment controller counts. */
+export const revisionAnnotation = 'deployment.kubernetes.io/revision';
+
+function keptMeta({ name, namespace, uid, resourceVersion }: Meta): Meta {
+  return { name, ...compact({ namespace, uid, resourceVersion }) };
+}

@@ -1,0 +1,204 @@
+/** Gathers one Observation: caches, clock and evidence in, plain data out. */
+import type { AnalysisSpec, Verdict } from '../analysis/verdict.ts';
+import { judge } from '../analysis/verdict.ts';
+import type { Rollout } from '../api/rollout.ts';
+import type { AnalysisEvidence, RolloutStatus } from '../api/rollout-status.ts';
+import { keyOf, type ManagedFieldsEntry, type ObjectKey } from '../api/kubernetes.ts';
+import type { IngressRoute } from '../api/traefik.ts';
+import { parseTime } from '../clock.ts';
+import { assumedEffectMs } from '../rollout/advance.ts';
+import { withAppliedAt } from '../rollout/applied.ts';
+import type {
+  Observation,
+  Problem,
+  RevisionObservation,
+  RouteObservation,
+  RouteWriter,
+  SourceObservation,
+} from '../rollout/observation.ts';
+import { noEvidenceYet } from '../rollout/status.ts';
+import { planSteps } from '../rollout/steps.ts';
+import { readCommand } from '../rollout/verbs.ts';
+import type { UserQueryMode } from '../source/user-query.ts';
+import { readSplit, type Pair } from '../traffic/split.ts';
+import { traefikRouterName, traefikServiceNames } from '../traefik/names.ts';
+import { prepareAnalysis } from './analysis-spec.ts';
+import type { Caches } from './caches.ts';
+import { resolveMember, type Member } from './members.ts';
+import { findProblems } from './problems.ts';
+import { imagesDiffer, revisionOf } from './workloads.ts';
+
+/** Scene is what was read of a rollout before its evidence is known. */
+export interface Scene {
+  /** stored is the Rollout as the API server has it. */
+  readonly stored: Rollout;
+  /** rollout is `stored` with what the route says about it. */
+  readonly rollout: Rollout;
+  readonly route: RouteObservation | undefined;
+  readonly ingressRoute: IngressRoute | undefined;
+  readonly pair: Pair;
+  readonly stable: Member;
+  readonly canary: Member;
+  readonly spec: AnalysisSpec;
+  readonly problems: readonly Problem[];
+  readonly canaryRevision: RevisionObservation | undefined;
+  /** sinceMs identifies the evidence that counts now; undefined where none does. */
+  readonly sinceMs: number | undefined;
+}
+
+/** routeKeyOf returns the key of the IngressRoute that a Rollout has touched, else of the one that its spec names. */
+export function routeKeyOf({ metadata, spec, status }: Rollout): ObjectKey {
+  return `${metadata.namespace ?? ''}/${status?.target?.route ?? spec.route.name}`;
+}
+
+/** readScene reads the route and the pair that were touched if there are such, else those of the spec. */
+export function readScene(stored: Rollout, caches: Caches, userQueries: UserQueryMode): Scene {
+  const namespace = stored.metadata.namespace ?? '';
+  const { spec } = stored;
+  const target = stored.status?.target;
+  const routeKey = routeKeyOf(stored);
+  const stable = resolveMember(caches, namespace, target?.stable ?? spec.stable);
+  const canary = resolveMember(caches, namespace, {
+    ...(target?.canary ?? spec.canary),
+    nativeLB: spec.canary.nativeLB,
+  });
+  const pair: Pair = { namespace, stable, canary };
+  const ingressRoute = caches.ingressRoute(routeKey);
+  const route = ingressRoute && observeRoute(ingressRoute, pair);
+  const rollout = withAppliedAt(stored, route);
+  const analysis = prepareAnalysis(rollout, pair, userQueries);
+  const canaryWorkload = spec.canary.workload && caches.deployment(`${namespace}/${spec.canary.workload.name}`);
+  return {
+    stored,
+    rollout,
+    route,
+    ingressRoute,
+    pair,
+    stable,
+    canary,
+    spec: analysis.spec,
+    problems: findProblems({ rollout, ingressRoute, pair, stable, canary, caches, queries: analysis.problems }),
+    canaryRevision: canaryRevision(rollout, revisionOf(canaryWorkload)),
+    sinceMs: evidenceSinceMs(rollout.status),
+  };
+}
+
+/** spec.revision names the release; the workload still says whether its pods are all of it. */
+function canaryRevision(rollout: Rollout, workload: RevisionObservation | undefined): RevisionObservation | undefined {
+  const { revision, canary } = rollout.spec;
+  if (revision === undefined) return workload;
+  if (canary.workload === undefined) return { value: revision, settled: true, message: '' };
+  return {
+    value: revision,
+    settled: workload?.settled ?? false,
+    message: workload?.message ?? `Deployment ${canary.workload.name} is not known yet.`,
+  };
+}
+
+function evidenceSinceMs(status: RolloutStatus | undefined): number | undefined {
+  const appliedMs = parseTime(status?.progress?.appliedAt);
+  return status?.progress?.direction === 'Forward' && appliedMs !== undefined ? appliedMs + assumedEffectMs : undefined;
+}
+
+/** observe completes a Scene to the input of `decide`. */
+export function observe(
+  scene: Scene,
+  caches: Caches,
+  known: {
+    readonly nowMs: number;
+    readonly source: SourceObservation;
+    readonly evidence: AnalysisEvidence | undefined;
+  },
+): Observation {
+  const { rollout, stable, canary } = scene;
+  const namespace = scene.pair.namespace;
+  const workload = (ref: { readonly name: string } | undefined) =>
+    ref === undefined ? undefined : caches.deployment(`${namespace}/${ref.name}`);
+  const stableWorkload = workload(rollout.spec.stable.workload);
+  return {
+    nowMs: known.nowMs,
+    rollout,
+    steps: planSteps(rollout.spec),
+    problems: scene.problems,
+    route: scene.route,
+    pair: scene.pair,
+    stable: { service: stable.service, readyEndpoints: stable.addresses.length },
+    canary: { service: canary.service, readyEndpoints: canary.addresses.length },
+    canaryRevision: scene.canaryRevision,
+    stableRevision: revisionOf(stableWorkload),
+    imagesDiffer: imagesDiffer(stableWorkload, workload(rollout.spec.canary.workload)),
+    source: known.source,
+    evidence: known.evidence,
+    verdict: verdictOn(scene, known),
+    command: readCommand(rollout),
+  };
+}
+
+function verdictOn(
+  scene: Scene,
+  known: { readonly nowMs: number; readonly evidence: AnalysisEvidence | undefined },
+): Verdict {
+  if (scene.rollout.spec.analysis.mode === 'Disabled') {
+    return { kind: 'Inconclusive', reason: 'Disabled', message: 'Analysis is disabled.' };
+  }
+  if (known.evidence === undefined) {
+    return noEvidenceYet;
+  }
+  const verdict = judge(scene.spec, known.evidence, known.nowMs);
+  // A check that cannot be asked has not passed, e.g. when user queries were switched off in the middle of a rollout.
+  const broken = scene.problems.find((problem) => problem.reason === 'CheckInvalid');
+  return broken !== undefined && verdict.kind === 'Pass' ? { kind: 'Inconclusive', ...broken } : verdict;
+}
+
+function observeRoute(ingressRoute: IngressRoute, pair: Pair): RouteObservation {
+  const routes = ingressRoute.spec.routes ?? [];
+  return {
+    uid: ingressRoute.metadata.uid ?? '',
+    resourceVersion: ingressRoute.metadata.resourceVersion ?? '',
+    routes,
+    split: readSplit(routes, pair),
+    writer: lastWriter(ingressRoute.metadata.managedFields ?? []),
+  };
+}
+
+/** lastWriter is the manager that owns spec.routes; the list is atomic in Traefik's CRD, so it is the last one who changed it. */
+function lastWriter(entries: readonly ManagedFieldsEntry[]): RouteWriter | undefined {
+  const owners = entries
+    .filter((entry) => ownsRoutes(entry.fieldsV1))
+    .map((entry) => ({ manager: entry.manager ?? '', timeMs: parseTime(entry.time) ?? 0 }))
+    .sort((a, b) => b.timeMs - a.timeMs);
+  return owners[0];
+}
+
+function ownsRoutes(fields: Readonly<Record<string, unknown>> | undefined): boolean {
+  const spec = fields?.['f:spec'];
+  return typeof spec === 'object' && spec !== null && 'f:routes' in spec;
+}
+
+/** ArmNames are the service labels that count for each arm. */
+export interface ArmNames {
+  readonly stable: readonly string[];
+  readonly canary: readonly string[];
+}
+
+/**
+ * armNames: with one service left in a rule Traefik names its series after the router, so at
+ * 100 % the router's series are the canary's, and before the first step stable's.
+ */
+export function armNames(scene: Scene, only: 'Both' | 'Stable' | 'Canary'): ArmNames {
+  const names = (member: Member): readonly string[] =>
+    traefikServiceNames({ namespace: scene.pair.namespace, service: member.service, ports: member.ports });
+  const routers = routerNames(scene);
+  return {
+    stable: [...names(scene.stable), ...(only === 'Stable' ? routers : [])],
+    canary: [...names(scene.canary), ...(only === 'Canary' ? routers : [])],
+  };
+}
+
+function routerNames({ ingressRoute, pair }: Scene): readonly string[] {
+  if (ingressRoute === undefined) return [];
+  const { routes = [] } = ingressRoute.spec;
+  const key = keyOf(ingressRoute);
+  const name = key.slice(key.indexOf('/') + 1);
+  return readSplit(routes, pair).routes.map((route) => traefikRouterName(pair.namespace, name, route.match));
+}

@@ -1,0 +1,126 @@
+/** What the schema cannot see: references that are missing or wrong. Each names the object and what to change. */
+import { keyOf } from '../api/kubernetes.ts';
+import type { Rollout } from '../api/rollout.ts';
+import type { IngressRoute } from '../api/traefik.ts';
+import { parseTime } from '../clock.ts';
+import { finalizer } from '../rollout/decision.ts';
+import type { Problem } from '../rollout/observation.ts';
+import { readSplit, type Pair } from '../traffic/split.ts';
+import type { Caches } from './caches.ts';
+import type { Member } from './members.ts';
+
+/** ProblemInput is what the problems of a rollout are found in. */
+export interface ProblemInput {
+  readonly rollout: Rollout;
+  readonly ingressRoute: IngressRoute | undefined;
+  readonly pair: Pair;
+  readonly stable: Member;
+  readonly canary: Member;
+  readonly caches: Caches;
+  /** queries are the problems of the user's checks. */
+  readonly queries: readonly Problem[];
+}
+
+/** findProblems returns everything that a person has to change, most basic first. */
+export function findProblems(input: ProblemInput): readonly Problem[] {
+  return [
+    ...rival(input),
+    ...routeProblems(input),
+    ...memberProblems(input.stable, 'stable'),
+    ...memberProblems(input.canary, 'canary'),
+    ...sharedEndpoints(input),
+    ...workloadProblems(input),
+    ...input.queries,
+  ];
+}
+
+/**
+ * rival: of two Rollouts on one route or canary the older keeps it; but one that has traffic on it already is not pushed
+ * off by an older one that was pointed there later, or both would write the same weights.
+ */
+function rival({ rollout, caches, canary }: ProblemInput): readonly Problem[] {
+  const namespace = rollout.metadata.namespace ?? '';
+  const keys = [
+    ...caches.rolloutsOn('IngressRoute', `${namespace}/${rollout.spec.route.name}`),
+    ...caches.rolloutsOn('Service', canary.key),
+  ];
+  const others = keys.filter((key) => key !== keyOf(rollout)).flatMap((key) => caches.rollout(key) ?? []);
+  const keeper = others
+    .filter((other) => clashes(rollout, other) && !isGoing(other) && rank(other) < rank(rollout))
+    .sort((a, b) => (rank(a) < rank(b) ? -1 : 1))[0];
+  if (keeper === undefined) return [];
+  const why = ageOf(keeper) < ageOf(rollout) ? 'is older and uses' : 'has moved traffic on';
+  const message = `Rollout ${keeper.metadata.name} ${why} the same route or canary; delete one of the two, or give this one a route and a canary of its own.`;
+  return [{ reason: 'Conflict', message }];
+}
+
+function clashes(one: Rollout, other: Rollout): boolean {
+  const names = ({ spec, status }: Rollout): readonly string[] => [
+    `route ${spec.route.name}`,
+    `canary ${spec.canary.service}`,
+    ...(status?.target === undefined ? [] : [`route ${status.target.route}`, `canary ${status.target.canary.service}`]),
+  ];
+  return names(one).some((name) => names(other).includes(name));
+}
+
+/** isGoing: a Rollout that is deleted and has let its route go only waits for the finalizers of others. */
+function isGoing({ metadata }: Rollout): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(finalizer) !== true;
+}
+
+/** rank sorts who keeps the route first: who has touched it, then the older, and in the same second the lower UID. */
+function rank(rollout: Rollout): string {
+  return `${rollout.status?.target === undefined ? 1 : 0} ${ageOf(rollout)}`;
+}
+
+function ageOf({ metadata }: Rollout): string {
+  return `${String(parseTime(metadata.creationTimestamp) ?? 0).padStart(15, '0')} ${metadata.uid ?? ''}`;
+}
+
+function routeProblems({ rollout, ingressRoute, pair }: ProblemInput): readonly Problem[] {
+  const { name } = rollout.spec.route;
+  if (ingressRoute === undefined) {
+    const message = `spec.route.name: IngressRoute ${name} does not exist in namespace ${pair.namespace}; create it or correct the name.`;
+    return [{ reason: 'RouteNotFound', message }];
+  }
+  if (readSplit(ingressRoute.spec.routes ?? [], pair).routes.length > 0) return [];
+  const listed = (ingressRoute.spec.routes ?? [])
+    .flatMap((route) => route.services ?? [])
+    .map(({ name, port }) => (port === undefined ? name : `${name}:${port}`));
+  const message = `IngressRoute ${name} lists neither ${pair.stable.service} nor ${pair.canary.service} with the ports of the Rollout; it lists ${listed.join(', ') || 'no service'}. Add ${pair.stable.service} to a rule.`;
+  return [{ reason: 'ServiceNotInRoute', message }];
+}
+
+function memberProblems(member: Member, role: 'stable' | 'canary'): readonly Problem[] {
+  if (!member.exists) {
+    return [
+      {
+        reason: 'ServiceNotFound',
+        message: `spec.${role}.service: Service ${member.key} does not exist; create it or correct the name.`,
+      },
+    ];
+  }
+  return member.portProblem === undefined
+    ? []
+    : [{ reason: 'PortNotFound', message: `spec.${role}.port: ${member.portProblem}` }];
+}
+
+/** sharedEndpoints: a pod behind both services would be compared with itself. */
+function sharedEndpoints({ stable, canary }: ProblemInput): readonly Problem[] {
+  const shared = stable.addresses.find((address) => canary.addresses.includes(address));
+  if (shared === undefined) return [];
+  const message = `The ready address ${shared} is behind both Service ${stable.service} and Service ${canary.service}; make their selectors exclude each other.`;
+  return [{ reason: 'SharedEndpoints', message }];
+}
+
+function workloadProblems({ rollout, caches, pair }: ProblemInput): readonly Problem[] {
+  const refs = [
+    ['stable', rollout.spec.stable.workload],
+    ['canary', rollout.spec.canary.workload],
+  ] as const;
+  return refs.flatMap(([role, ref]) => {
+    if (ref === undefined || caches.deployment(`${pair.namespace}/${ref.name}`) !== undefined) return [];
+    const message = `spec.${role}.workload: ${ref.kind} ${ref.name} does not exist in namespace ${pair.namespace}; create it or correct the name.`;
+    return [{ reason: 'WorkloadNotFound', message }];
+  });
+}

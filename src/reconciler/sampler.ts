@@ -1,0 +1,166 @@
+/** Gathers evidence for the rollouts that run, on one grid for all of them; it ticks only while there is one. */
+import type { AnalysisEvidence } from '../api/rollout-status.ts';
+import type { ObjectKey } from '../api/kubernetes.ts';
+import { dueChecks } from '../analysis/check.ts';
+import { addCheck, addSamples, startEvidence, watermarkMs, type Evidence } from '../analysis/evidence.ts';
+import type { MetricSource } from '../analysis/metric-source.ts';
+import { judge, urgencyOf, type AnalysisSpec } from '../analysis/verdict.ts';
+import type { Clock } from '../clock.ts';
+import { formatTime } from '../clock.ts';
+import type { SourceObservation } from '../rollout/observation.ts';
+import { sampleAll, type Answered, type Asker } from './ask-source.ts';
+import { createCheckAsker, type CheckAsker, type CheckedCheck } from './check-asker.ts';
+import { SourceProbe } from './source-probe.ts';
+import { Ticker } from './ticker.ts';
+
+/** SamplePlan says what to sample for a rollout; `sinceMs` identifies the evidence, another one starts it anew. */
+export interface SamplePlan {
+  readonly sinceMs: number;
+  readonly stable: readonly string[];
+  readonly canary: readonly string[];
+  readonly spec: AnalysisSpec;
+}
+
+/** SamplerOptions are the collaborators; `nowMs` is the API server's time. */
+export interface SamplerOptions {
+  readonly source: MetricSource;
+  readonly clock: Clock;
+  readonly nowMs: () => number;
+  /** intervalMs is how often checks are looked at, and samples too unless the source has something new more seldom. */
+  readonly intervalMs: number;
+  /** onEvidence is called when there is something new for a rollout, of those in one answer for the most urgent first; see urgencyOf. */
+  readonly onEvidence: (key: ObjectKey, urgency: number) => void;
+  readonly onSample: (result: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Followed is a rollout that is sampled; another object means that what was asked for the former one is not wanted any more. */
+interface Followed {
+  readonly key: ObjectKey;
+  plan: SamplePlan;
+  evidence: Evidence;
+  /** isAsked is true while its samples are under way. */
+  isAsked: boolean;
+}
+
+/** Sampler holds the evidence of running rollouts; what it holds can be had again from status and the source. */
+export class Sampler {
+  readonly #options: SamplerOptions;
+  readonly #followed = new Map<ObjectKey, Followed>();
+  readonly #samples: Ticker;
+  readonly #checks: Ticker;
+  readonly #asker: CheckAsker<Followed>;
+  readonly #probe: SourceProbe;
+
+  constructor(options: SamplerOptions) {
+    const { clock, intervalMs, source, signal, onEvidence } = options;
+    this.#options = options;
+    const periodMs = Math.max(intervalMs, source.resolutionMs);
+    this.#samples = new Ticker({ clock, periodMs, onTick: () => void this.#sampleAll() });
+    this.#checks = new Ticker({ clock, periodMs: intervalMs, onTick: () => this.#askChecks() });
+    this.#asker = createCheckAsker({ ...options, onChecked: (checked) => this.#addChecks(checked) });
+    this.#probe = new SourceProbe({ ...options, onKnown: (key) => onEvidence(key, 0) });
+    signal.addEventListener('abort', () => this.#stopTicking(), { once: true });
+  }
+
+  /** follow samples for a rollout from now on; `stored` evidence of the same start is continued. */
+  follow(key: ObjectKey, plan: SamplePlan, stored: AnalysisEvidence | undefined): void {
+    const known = this.#followed.get(key);
+    if (known !== undefined && known.plan.sinceMs === plan.sinceMs) {
+      known.plan = plan;
+    } else {
+      const isSame = stored?.since === formatTime(plan.sinceMs);
+      const evidence = isSame ? stored : startEvidence(plan.sinceMs);
+      this.#followed.set(key, { key, plan, evidence, isAsked: false });
+    }
+    if (this.#options.signal.aborted) return;
+    this.#samples.start();
+    if (plan.spec.checks.length > 0) this.#checks.start();
+  }
+
+  /** unfollow ends the sampling for a rollout. */
+  unfollow(key: ObjectKey): void {
+    this.#followed.delete(key);
+    if (this.#followed.size === 0) this.#stopTicking();
+  }
+
+  /** evidence returns what is known since `sinceMs`, or undefined where nothing is. */
+  evidence(key: ObjectKey, sinceMs: number): Evidence | undefined {
+    const known = this.#followed.get(key);
+    return known?.plan.sinceMs === sinceMs ? known.evidence : undefined;
+  }
+
+  /**
+   * knows tells whether the source answers and has series of a service. It never waits: undefined means that it is
+   * being asked, together with what others want to know, and onEvidence tells `key` when to ask again.
+   */
+  knows(key: ObjectKey, names: readonly string[], service: string): SourceObservation | undefined {
+    return this.#probe.knows(key, names, service);
+  }
+
+  #stopTicking(): void {
+    this.#samples.stop();
+    this.#checks.stop();
+  }
+
+  /** Whoever's samples are still under way is left out, so that a slow chunk never holds up a tick. */
+  async #sampleAll(): Promise<void> {
+    const { source, nowMs, signal } = this.#options;
+    const untilMs = nowMs() - source.latenessMs;
+    const askers: Asker<Followed>[] = [];
+    for (const entry of this.#followed.values()) {
+      const sinceMs = watermarkMs(entry.evidence);
+      if (entry.isAsked || untilMs <= sinceMs) continue;
+      entry.isAsked = true;
+      const { stable, canary } = entry.plan;
+      askers.push({ of: entry, query: { stable, canary, sinceMs, untilMs } });
+    }
+    if (askers.length === 0) return;
+    for await (const answers of sampleAll(source, askers, signal)) this.#addSamples(answers);
+  }
+
+  #addSamples(answers: readonly Answered<Followed>[]): void {
+    const { nowMs, onSample, signal } = this.#options;
+    if (signal.aborted) return;
+    for (const { of: entry, outcome } of answers) {
+      entry.isAsked = false;
+      entry.evidence = addSamples(entry.evidence, outcome, nowMs());
+      onSample(outcome.kind === 'Samples' ? 'Samples' : outcome.reason);
+    }
+    this.#tell(answers.map(({ of }) => of));
+  }
+
+  #askChecks(): void {
+    const nowMs = this.#options.nowMs();
+    // The answer before came a little after its tick: at the nearest tick the check is due again, not at the one after.
+    const dueMs = nowMs + this.#options.intervalMs / 2;
+    const checked = [...this.#followed.values()].filter(({ plan }) => plan.spec.checks.length > 0);
+    if (checked.length === 0) this.#checks.stop();
+    const due = checked.flatMap((entry) => {
+      const { plan, evidence } = entry;
+      if (nowMs < plan.sinceMs) return [];
+      return dueChecks(plan.spec.checks, evidence.checks ?? [], dueMs).map((check) => ({ of: entry, check }));
+    });
+    this.#asker.ask(due);
+  }
+
+  #addChecks(checked: readonly CheckedCheck<Followed>[]): void {
+    const nowMs = this.#options.nowMs();
+    for (const { of: entry, check, result } of checked) {
+      entry.evidence = addCheck(entry.evidence, check.name, result, nowMs);
+    }
+    this.#tell(new Set(checked.map(({ of }) => of)));
+  }
+
+  #tell(entries: Iterable<Followed>): void {
+    const nowMs = this.#options.nowMs();
+    const wanted = [...entries].filter((entry) => this.#followed.get(entry.key) === entry);
+    const judged = wanted.map(({ key, plan, evidence }) => ({
+      key,
+      urgency: urgencyOf(judge(plan.spec, evidence, nowMs)),
+    }));
+    for (const { key, urgency } of judged.sort((left, right) => right.urgency - left.urgency)) {
+      this.#options.onEvidence(key, urgency);
+    }
+  }
+}

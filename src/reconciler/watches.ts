@@ -1,0 +1,212 @@
+/** Watches the kinds that decide about rollouts, keeps what is needed of them, and says which rollouts a change concerns. */
+import {
+  keyOf,
+  resources,
+  type Deployment,
+  type EndpointSlice,
+  type KubernetesObject,
+  type ObjectKey,
+  type ResourceKind,
+  type Service,
+} from '../api/kubernetes.ts';
+import type { ObjectStore } from '../api/object-store.ts';
+import type { Rollout } from '../api/rollout.ts';
+import type { IngressRoute } from '../api/traefik.ts';
+import type { Clock } from '../clock.ts';
+import type { ReflectorObserver, ReflectorOptions } from '../kube/reflector-options.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { Store, type Change } from '../kube/store.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { AuditedKind } from './audit.ts';
+import type { Caches } from './caches.ts';
+import {
+  keptDeployment,
+  keptEndpointSlice,
+  keptIngressRoute,
+  keptRollout,
+  keptService,
+  serviceNameLabel,
+} from './kept.ts';
+
+/** WatchesOptions are the collaborators of the watches; `onChange` gets the key of each rollout that is concerned. */
+export interface WatchesOptions {
+  readonly store: Pick<ObjectStore, 'list' | 'watch'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly observer?: ReflectorObserver | undefined;
+  readonly onChange: (key: ObjectKey) => void;
+}
+
+/** Watches are the running reflectors and what they have read. */
+export interface Watches {
+  readonly caches: Caches;
+  /** rollouts returns all Rollouts in the cache. */
+  rollouts(): Iterable<Rollout>;
+  /** synced resolves when every kind has been listed once. */
+  readonly synced: Promise<void>;
+  /** contacts tells for each kind when its cache was last known to follow the server, in monotonic time. */
+  contacts(): readonly { readonly kind: string; readonly atMs: number }[];
+  /** audited are the kinds as an audit compares and repairs them. */
+  readonly audited: readonly AuditedKind[];
+  /** stopped resolves when the signal has ended all of them. */
+  readonly stopped: Promise<void>;
+}
+
+/** startWatches lists and watches until `signal` aborts. */
+export function startWatches(options: WatchesOptions, signal: AbortSignal): Watches {
+  const stores = createStores();
+  const caches = createCaches(stores);
+  const follow = <T extends KubernetesObject>(
+    kind: ResourceKind,
+    cache: Store<T>,
+    concerned: (object: T) => readonly ObjectKey[],
+  ): Followed => {
+    const onChange = (_key: ObjectKey, before: T | undefined, after: T | undefined): void => {
+      const keys = [before, after].flatMap((object) => (object === undefined ? [] : concerned(object)));
+      for (const key of new Set(keys)) options.onChange(key);
+    };
+    const onError: ReflectorOptions<T>['onError'] = ({ code, message }, { retryInMs }) => {
+      const fields = { kind: kind.kind, code, error: message, retryInMs: Math.round(retryInMs) };
+      options.logger.warn('watch failed', fields);
+    };
+    const { store: source, clock, random, observer } = options;
+    const reflector = new Reflector<T>({ source, kind, cache, clock, random, observer, onChange, onError });
+    return { kind, reflector, audited: auditedKind({ kind, cache, version: () => reflector.version, onChange }) };
+  };
+  const all = [
+    follow<Rollout>(resources.rollouts, stores.rollouts, (rollout) => [keyOf(rollout), ...rivalsOf(rollout, caches)]),
+    follow<IngressRoute>(resources.ingressRoutes, stores.ingressRoutes, (route) =>
+      caches.rolloutsOn('IngressRoute', keyOf(route)),
+    ),
+    follow<Service>(resources.services, stores.services, (service) => caches.rolloutsOn('Service', keyOf(service))),
+    follow<EndpointSlice>(resources.endpointSlices, stores.endpointSlices, (slice) =>
+      caches.rolloutsOn('Service', serviceKeyOf(slice)),
+    ),
+    follow<Deployment>(resources.deployments, stores.deployments, (deployment) =>
+      caches.rolloutsOn('Deployment', keyOf(deployment)),
+    ),
+  ];
+  const stopped = Promise.all(all.map(({ reflector }) => reflector.start(signal))).then(() => undefined);
+  return {
+    caches,
+    audited: all.map(({ audited }) => audited),
+    rollouts: () => stores.rollouts.list(),
+    synced: Promise.all(all.map(({ reflector }) => reflector.synced)).then(() => undefined),
+    contacts: () => all.map(({ kind, reflector }) => ({ kind: kind.kind, atMs: reflector.lastContactMs })),
+    stopped,
+  };
+}
+
+interface Followed {
+  readonly kind: ResourceKind;
+  readonly reflector: Pick<Reflector<never>, 'start' | 'synced' | 'lastContactMs'>;
+  readonly audited: AuditedKind;
+}
+
+/** auditedKind lets the audit repair a cache as the watch changes it: who follows the changes hears of it. */
+function auditedKind<T extends KubernetesObject>(options: {
+  readonly kind: ResourceKind;
+  readonly cache: Store<T>;
+  readonly version: () => string | undefined;
+  readonly onChange: (key: ObjectKey, before: T | undefined, after: T | undefined) => void;
+}): AuditedKind {
+  const { kind, cache, version, onChange } = options;
+  const tell = (change: Change<T> | undefined): void => {
+    if (change !== undefined) onChange(change.key, change.before, change.after);
+  };
+  return {
+    kind,
+    version,
+    cache: {
+      list: () => cache.list(),
+      get: (key) => cache.get(key),
+      apply: (object) => tell(cache.apply(object as T)),
+      delete: (last) => tell(cache.delete(last as T)),
+    },
+  };
+}
+
+/** keepFresh takes a newer state of an object that is there: the answer to a write may come after the watch saw it deleted. */
+function keepFresh<T extends KubernetesObject>(store: Pick<Store<T>, 'get' | 'apply'>, object: T): void {
+  if (store.get(keyOf(object))?.metadata.uid === object.metadata.uid) store.apply(object);
+}
+
+type RolloutIndex = 'IngressRoute' | 'Service' | 'Deployment';
+
+interface Stores {
+  readonly rollouts: Store<Rollout, RolloutIndex>;
+  readonly ingressRoutes: Store<IngressRoute>;
+  readonly services: Store<Service>;
+  readonly endpointSlices: Store<EndpointSlice, 'service'>;
+  readonly deployments: Store<Deployment>;
+}
+
+function createStores(): Stores {
+  return {
+    rollouts: new Store<Rollout, RolloutIndex>({
+      indexes: { IngressRoute: routesOf, Service: servicesOf, Deployment: deploymentsOf },
+      transform: keptRollout,
+    }),
+    ingressRoutes: new Store<IngressRoute>({ transform: keptIngressRoute }),
+    services: new Store<Service>({ transform: keptService }),
+    endpointSlices: new Store<EndpointSlice, 'service'>({
+      indexes: { service: (slice) => [serviceKeyOf(slice)] },
+      transform: keptEndpointSlice,
+    }),
+    deployments: new Store<Deployment>({ transform: keptDeployment }),
+  };
+}
+
+function createCaches(stores: Stores): Caches {
+  return {
+    rollout: (key) => stores.rollouts.get(key),
+    ingressRoute: (key) => stores.ingressRoutes.get(key),
+    service: (key) => stores.services.get(key),
+    deployment: (key) => stores.deployments.get(key),
+    endpointSlices: (key) => stores.endpointSlices.byIndex('service', key),
+    rolloutsOn: (kind, key) => stores.rollouts.byIndex(kind, key).map(keyOf),
+    remember: ({ rollout, ingressRoute }) => {
+      if (rollout !== undefined) keepFresh(stores.rollouts, rollout);
+      if (ingressRoute !== undefined) keepFresh(stores.ingressRoutes, ingressRoute);
+    },
+  };
+}
+
+function serviceKeyOf(slice: EndpointSlice): ObjectKey {
+  return `${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`;
+}
+
+/** A rollout is found by what it names and, while it has touched a route, by what it named then. */
+function routesOf({ metadata, spec, status }: Rollout): readonly string[] {
+  return inNamespace(metadata.namespace, [spec.route.name, status?.target?.route]);
+}
+
+function servicesOf({ metadata, spec, status }: Rollout): readonly string[] {
+  return inNamespace(metadata.namespace, [
+    spec.stable.service,
+    spec.canary.service,
+    status?.target?.stable.service,
+    status?.target?.canary.service,
+  ]);
+}
+
+function deploymentsOf({ metadata, spec }: Rollout): readonly string[] {
+  return inNamespace(metadata.namespace, [spec.stable.workload?.name, spec.canary.workload?.name]);
+}
+
+function inNamespace(namespace: string | undefined, names: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(names.filter((name) => name !== undefined).map((name) => `${namespace ?? ''}/${name}`))];
+}
+
+/** rivalsOf: when a Rollout changes or goes, another one on its route or services may become the one that keeps it. */
+function rivalsOf(rollout: Rollout, caches: Caches): readonly ObjectKey[] {
+  const routes = routesOf(rollout).flatMap((key) => caches.rolloutsOn('IngressRoute', key as ObjectKey));
+  const services = servicesOf(rollout).flatMap((key) => caches.rolloutsOn('Service', key as ObjectKey));
+  return [...routes, ...services].filter((key) => inConflict(caches.rollout(key)));
+}
+
+/** inConflict reads the condition: a Rollout that has succeeded or failed keeps that as its reason. */
+function inConflict(rollout: Rollout | undefined): boolean {
+  return (rollout?.status?.conditions ?? []).some(({ type, reason }) => type === 'Ready' && reason === 'Conflict');
+}

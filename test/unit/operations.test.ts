@@ -1,0 +1,66 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { settingDefaults } from '../../src/config.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const page = readFileSync(path.join(root, 'docs', 'operations.md'), 'utf8');
+
+/** rowsOf returns the cells of the table rows whose first cell is code that begins with `prefix`. */
+function rowsOf(prefix: string): readonly (readonly string[])[] {
+  return page
+    .split('\n')
+    .filter((line) => line.startsWith(`| \`${prefix}`))
+    .map((line) => line.split('|').slice(1, -1))
+    .map((cells) => cells.map((cell) => cell.trim().replaceAll('`', '')));
+}
+
+describe('docs/operations.md', () => {
+  test('has every flag of the controller with its environment variable and its default', () => {
+    const help = execFileSync(process.execPath, [path.join(root, 'src', 'main.ts'), 'controller', '--help'], {
+      encoding: 'utf8',
+      env: { COLUMNS: '1000' },
+    });
+    const flags = [...help.matchAll(/^ {2}(--[\w-]+) <value>/gm)].map(([, flag]) => flag);
+    const variables = [...help.matchAll(/\(env: (\w+)\)/g)].map(([, name]) => name);
+    const rows = rowsOf('--');
+    expect(flags.length).toBeGreaterThan(10);
+    expect(rows.map(([flag]) => flag)).toEqual(flags);
+    expect(rows.map(([, variable]) => variable)).toEqual(variables);
+    expect(rows.map(([, , value]) => value)).toEqual(Object.values(settingDefaults));
+    expect(rows.filter(([, , , text = '']) => text.length < 10)).toEqual([]);
+  });
+
+  test('has every metric with its type and its labels', async () => {
+    const metrics = createMetrics({ process: true });
+    metrics.reconciled('Success', 1);
+    metrics.failed('Internal');
+    metrics.queueDepth(() => 0);
+    metrics.queueState(() => ({ delayed: 0, running: 0, longestRunningMs: 0 }));
+    metrics.apiRequest('get', 200, 1);
+    metrics.watchEnded('Rollout', 'Closed');
+    metrics.relisted('Rollout');
+    metrics.rolledBack('Rollout');
+    metrics.lastContact(() => [{ kind: 'Rollout', silentMs: 1 }]);
+    metrics.leader('0', true);
+    metrics.fenced('patch');
+    metrics.write('Route', 'Written');
+    metrics.sample('Samples');
+    metrics.transition('StepStarted');
+    metrics.audited('Rollout', 'Completed');
+    metrics.auditRepaired('Rollout', 'Missing');
+    metrics.rollout({ namespace: 'web', name: 'shop', phase: 'Progressing', weight: 5, observed: '4.9%' });
+    const text = await metrics.text();
+    const described = [...text.matchAll(/^# TYPE (sluice_\w+) (\w+)$/gm)].map(([, name = '', type = '']) => {
+      const sample = new RegExp(String.raw`^${name}(?:_count)?(?:\{(.*)\})? [0-9]`, 'm').exec(text);
+      const labels = [...(sample?.[1] ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label);
+      return `${name} ${type} ${labels.join(', ')}`.trim();
+    });
+    expect(described.length).toBeGreaterThan(20);
+    const documented = rowsOf('sluice_').map(([name, type, labels]) => `${name} ${type} ${labels}`.trim());
+    expect(documented.toSorted()).toEqual(described.toSorted());
+  });
+});
