@@ -1,0 +1,22 @@
+FROM node:26-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY LICENSE tsconfig.json tsconfig.build.json ./
+COPY scripts/image-root.sh scripts/
+COPY src src
+RUN sh scripts/image-root.sh /app
+
+FROM node:26-slim
+ENV NODE_ENV=production
+# One arena for all threads of the process: at 1,000 rollouts 27 MiB less than glibc's eight a processor.
+ENV MALLOC_ARENA_MAX=1
+COPY --from=build /app /app
+WORKDIR /app
+# A number, so that runAsNonRoot can be checked. Nothing is ever written: the root file system can be read-only.
+USER 65532:65532
+EXPOSE 8080
+# Most of the memory of a Node process is what its garbage collector has not looked at yet. So it looks sooner: a young
+# generation of 1 MiB instead of 16, a heap that grows by 30 % instead of up to 300 %, and 60 % of the pod's memory limit.
+ENTRYPOINT ["node", "--max-semi-space-size=1", "--heap-growing-percent=30", "--max-old-space-size-percentage=60", "/app/dist/main.js"]
+CMD ["controller"]
