@@ -1,0 +1,494 @@
+/**
+ * World is a model of what one Rollout lives in, for tests of the pure core: plain data, no server. It reads, merges, patches
+ * and compares with the code of the product; only the order of the writes is repeated here from reconciler/act.ts, because
+ * there it is asynchronous, and here it can be cut after any write.
+ */
+import jsonPatch, { deepClone } from 'fast-json-patch';
+import { keyOf, type Deployment, type EndpointSlice, type ObjectKey, type Service } from '../../src/api/kubernetes.ts';
+import { mergePatch } from '../../src/api/merge-patch.ts';
+import type { JsonPatchOperation } from '../../src/api/object-store.ts';
+import type { Rollout } from '../../src/api/rollout.ts';
+import type { AnalysisEvidence, RolloutStatus } from '../../src/api/rollout-status.ts';
+import type { IngressRoute, Route } from '../../src/api/traefik.ts';
+import type { Verdict } from '../../src/analysis/verdict.ts';
+import { formatTime } from '../../src/clock.ts';
+import type { Caches } from '../../src/reconciler/caches.ts';
+import { observe, readScene, type Scene } from '../../src/reconciler/observe.ts';
+import { mergeObserved } from '../../src/rollout/answer.ts';
+import { decide } from '../../src/rollout/decide.ts';
+import { finalizer, type Decision, type Notice } from '../../src/rollout/decision.ts';
+import type { Observation, SourceObservation } from '../../src/rollout/observation.ts';
+import { isAtRest, isWorthWriting } from '../../src/rollout/status.ts';
+import { commandAnnotation, commandByAnnotation } from '../../src/rollout/verbs.ts';
+import type { Target } from '../../src/traffic/merge.ts';
+import { buildPatch } from '../../src/traffic/patch.ts';
+import { readSplit } from '../../src/traffic/split.ts';
+import { rollout, shopPair, shopRoutes, type WrittenSpec } from './rollout-builders.ts';
+
+type Arm = 'stable' | 'canary';
+
+/** WorldOptions is what a World begins with; `canaryRevision` is the number of the canary's Deployment, with other images. */
+export interface WorldOptions {
+  readonly spec?: WrittenSpec;
+  readonly status?: RolloutStatus;
+  readonly routes?: readonly Route[];
+  readonly sameImages?: boolean;
+}
+
+/** Stepped is what one reconcile did. */
+export interface Stepped {
+  readonly observation: Observation;
+  readonly decision: Decision;
+  readonly acted: 'Done' | 'Again' | 'Crashed';
+  readonly writes: number;
+}
+
+/** RouteWrite is one write of the IngressRoute's routes by Sluice. */
+export interface RouteWrite {
+  readonly atMs: number;
+  readonly percent: number;
+  readonly kind: 'Raise' | 'Lower';
+}
+
+class Crash extends Error {}
+
+export class World {
+  nowMs = Date.UTC(2026, 10, 21, 9, 0, 0);
+  rollout: Rollout | undefined;
+  ingressRoute: IngressRoute | undefined;
+  verdict: Verdict['kind'] = 'Pass';
+  source: SourceObservation = { kind: 'Ready' };
+  readonly endpoints: Record<Arm, number> = { stable: 2, canary: 2 };
+  readonly notices: Notice[] = [];
+  readonly routeWrites: RouteWrite[] = [];
+  /** beforeRouteWrite runs once, between the decision and the next write of the route: somebody is faster. */
+  beforeRouteWrite: (() => void) | undefined;
+  /** isRouteForbidden makes every write of the route fail with an error, e.g. for want of rights. */
+  isRouteForbidden = false;
+  readonly #deployments: Record<Arm, Deployment>;
+  #version = 10;
+  #nonce = 0;
+  #writesLeft = Number.POSITIVE_INFINITY;
+
+  constructor({ spec, status, routes = shopRoutes, sameImages = false }: WorldOptions = {}) {
+    this.rollout = rollout(spec, status === undefined ? {} : { status });
+    this.#deployments = {
+      stable: deployment('shop-stable', 1, 'shop:1'),
+      canary: deployment('shop-canary', 2, sameImages ? 'shop:1' : 'shop:2'),
+    };
+    this.ingressRoute = this.#newRoute(routes);
+  }
+
+  get status(): RolloutStatus {
+    return this.rollout?.status ?? {};
+  }
+
+  get routes(): readonly Route[] {
+    return this.ingressRoute?.spec.routes ?? [];
+  }
+
+  /** percent is the canary's share of the pair in the IngressRoute. */
+  get percent(): number {
+    return readSplit(this.routes, shopPair).canaryPercent;
+  }
+
+  /** state is what a test compares: phase, reason, stored weight, real weight. */
+  get state(): string {
+    const { phase = '-', reason = '-', weight = 0 } = this.status;
+    return `${phase}/${reason} ${weight}% route ${this.percent}%`;
+  }
+
+  advance(ms: number): void {
+    this.nowMs += ms;
+  }
+
+  /** release rolls a Deployment out to revision `number`; not settled while old pods are still replaced. */
+  release(arm: Arm, number: number, settled = true): void {
+    const name = `shop-${arm}`;
+    this.#deployments[arm] = deployment(name, number, `shop:${number}`, settled);
+  }
+
+  revisionOf(arm: Arm): string {
+    const { uid = '', annotations = {} } = this.#deployments[arm].metadata;
+    return `${uid.slice(0, 8)}-${annotations['deployment.kubernetes.io/revision'] ?? ''}`;
+  }
+
+  /** edit changes the spec as `kubectl apply` does. */
+  edit(change: WrittenSpec): void {
+    if (this.rollout === undefined) return;
+    const { generation = 1 } = this.rollout.metadata;
+    const spec = rollout({ ...(this.rollout.spec as WrittenSpec), ...change }).spec;
+    this.#storeRollout({ ...this.rollout, spec }, { generation: generation + 1 });
+  }
+
+  /** command annotates the Rollout as the CLI does; it returns the nonce. */
+  command(verb: string, revision = this.status.revision ?? '', uid = 'rollout-uid'): string {
+    this.#nonce += 1;
+    this.annotate(`${verb} n${this.#nonce} ${uid} ${revision}`);
+    return `n${this.#nonce}`;
+  }
+
+  /** annotate writes any text where the command stands. */
+  annotate(text: string): void {
+    if (this.rollout === undefined) return;
+    const annotations = {
+      ...this.rollout.metadata.annotations,
+      [commandAnnotation]: text,
+      [commandByAnnotation]: 'ann',
+    };
+    this.#storeRollout(this.rollout, { annotations });
+  }
+
+  /** loseStatus is what a restore without the status subresource does. */
+  loseStatus(): void {
+    if (this.rollout === undefined) return;
+    const { status: _status, ...rest } = this.rollout;
+    this.#storeRollout(rest, {});
+  }
+
+  setStatus(change: Partial<RolloutStatus>): void {
+    if (this.rollout !== undefined) this.#storeRollout({ ...this.rollout, status: { ...this.status, ...change } }, {});
+  }
+
+  /** deleteRollout deletes as the API server does: at once without finalizers, else by a timestamp. */
+  deleteRollout(): void {
+    if (this.rollout === undefined || this.rollout.metadata.deletionTimestamp !== undefined) return;
+    if ((this.rollout.metadata.finalizers ?? []).length === 0) this.rollout = undefined;
+    else this.#storeRollout(this.rollout, { deletionTimestamp: seconds(this.nowMs) });
+  }
+
+  /** writeRoutes replaces spec.routes as `manager` would. */
+  writeRoutes(manager: string, routes: readonly Route[]): void {
+    if (this.ingressRoute === undefined) return;
+    this.#storeRoute({ ...this.ingressRoute, spec: { ...this.ingressRoute.spec, routes } }, manager);
+  }
+
+  /** writeWeight makes `manager` give the canary `percent`, with entries for both (for stable alone at 0). */
+  writeWeight(manager: string, percent: number): void {
+    const routes = this.routes.map((route) => ({ ...route, services: weighted(route, percent) }));
+    this.writeRoutes(manager, routes);
+  }
+
+  /** touchRoute changes nothing but the version, like a status write or an annotation. */
+  touchRoute(): void {
+    if (this.ingressRoute !== undefined) this.#storeRoute(this.ingressRoute, undefined);
+  }
+
+  deleteRoute(): void {
+    this.ingressRoute = undefined;
+  }
+
+  recreateRoute(routes: readonly Route[] = shopRoutes): void {
+    this.ingressRoute = this.#newRoute(routes);
+  }
+
+  /** observe builds what decide gets, with the reconciler's own functions. */
+  observe(): { readonly scene: Scene; readonly observation: Observation } {
+    if (this.rollout === undefined) throw new Error('the Rollout is gone');
+    const caches = this.#caches();
+    const scene = readScene(this.rollout, caches, 'Namespaced');
+    const evidence = scene.sinceMs === undefined ? undefined : evidenceOf(this.verdict, scene.sinceMs, this.nowMs);
+    const source = isAsked(scene) ? this.source : ({ kind: 'Ready' } as const);
+    return { scene, observation: observe(scene, caches, { nowMs: this.nowMs, source, evidence }) };
+  }
+
+  /** step is one reconcile; with `crashAfter` the process dies when it has made that many writes. */
+  step({ crashAfter = Number.POSITIVE_INFINITY }: { readonly crashAfter?: number } = {}): Stepped {
+    const { scene, observation } = this.observe();
+    const decision = decide(observation);
+    this.#writesLeft = crashAfter;
+    const before = this.#version;
+    const acted = this.#attempt(() => this.#act(observation, scene, decision));
+    return { observation, decision, acted, writes: this.#version - before };
+  }
+
+  /** settle reconciles until nothing is written any more, and returns how often it wrote; more than `limit` is a livelock. */
+  settle(limit = 12): number {
+    for (let round = 0; round < limit; round += 1) {
+      if (this.rollout === undefined) return round;
+      const { decision, acted, writes } = this.step();
+      if (decision.kind === 'Wait' && acted === 'Done' && writes === 0) return round;
+    }
+    throw new Error(`no rest after ${limit} reconciles: ${this.state}, ${JSON.stringify(this.status.message)}`);
+  }
+
+  /** run lets `ms` pass: it settles, waits until decide wants to look again, and so on. */
+  run(ms: number): void {
+    const endMs = this.nowMs + ms;
+    this.settle();
+    while (this.nowMs < endMs && this.rollout !== undefined) {
+      const { decision } = this.step();
+      const againMs = 'requeueAfterMs' in decision ? decision.requeueAfterMs : undefined;
+      this.nowMs = Math.min(endMs, this.nowMs + Math.max(1, againMs ?? Number.POSITIVE_INFINITY));
+      this.settle();
+    }
+  }
+
+  #attempt(write: () => 'Done' | 'Again'): Stepped['acted'] {
+    try {
+      return write();
+    } catch (error) {
+      if (error instanceof Crash) return 'Crashed';
+      if (error instanceof Forbidden) return 'Again';
+      throw error;
+    } finally {
+      this.#writesLeft = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #act(observation: Observation, scene: Scene, decision: Decision): 'Done' | 'Again' {
+    switch (decision.kind) {
+      case 'Claim':
+      case 'Release':
+      case 'Acknowledge':
+        return this.#writeMetadata(decision.kind);
+      case 'Wait':
+        return this.#writeStatus(observation, decision);
+      case 'Raise':
+        this.#writeStatus(observation, decision);
+        return this.#writeRoute(observation, scene, { ...decision, direction: 'Raise' });
+      case 'Lower':
+        return this.#lower(observation, scene, decision);
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  #lower(observation: Observation, scene: Scene, decision: Decision & { readonly kind: 'Lower' }): 'Done' | 'Again' {
+    const status = observation.rollout.status ?? {};
+    try {
+      const acted = this.#writeRoute(observation, scene, { ...decision, status, direction: 'Lower' });
+      if (acted === 'Again') return 'Again';
+    } catch (error) {
+      if (error instanceof Forbidden) this.#writeStatus(observation, { ...decision, status: decision.pending });
+      throw error;
+    }
+    return this.#writeStatus(observation, decision);
+  }
+
+  #writeRoute(
+    observation: Observation,
+    { ingressRoute }: Scene,
+    to: { readonly target: Target; readonly status: RolloutStatus; readonly direction: 'Raise' | 'Lower' },
+  ): 'Done' | 'Again' {
+    const { target } = to.status;
+    if (target === undefined || ingressRoute === undefined) return 'Again';
+    const merged = mergeObserved(observation, { routes: ingressRoute.spec.routes ?? [], target }, to.target);
+    const operations = buildPatch(ingressRoute, merged.routes, to.direction === 'Raise' ? 'Version' : 'Names');
+    if (operations.length === 0) return 'Done';
+    this.#spendWrite();
+    if (this.isRouteForbidden) throw new Forbidden('ingressroutes.traefik.io "shop" is forbidden');
+    const interfere = this.beforeRouteWrite;
+    this.beforeRouteWrite = undefined;
+    interfere?.();
+    return this.#patchRoute(operations, to.direction);
+  }
+
+  #patchRoute(operations: readonly JsonPatchOperation[], kind: 'Raise' | 'Lower'): 'Done' | 'Again' {
+    if (this.ingressRoute === undefined) return 'Again';
+    try {
+      const current = deepClone(this.ingressRoute) as IngressRoute;
+      const { newDocument } = jsonPatch.applyPatch(current, deepClone(operations), true);
+      this.#storeRoute(newDocument, 'sluice');
+    } catch {
+      // A failed test is a conflict: read again, decide again.
+      return 'Again';
+    }
+    this.routeWrites.push({ atMs: this.nowMs, percent: this.percent, kind });
+    return 'Done';
+  }
+
+  #writeStatus(
+    { rollout }: Observation,
+    next: { readonly status: RolloutStatus; readonly notices: readonly Notice[] },
+  ): 'Done' | 'Again' {
+    const before = rollout.status ?? {};
+    if (!isWorthWriting(before, next.status)) return 'Done';
+    this.#spendWrite();
+    // What was observed may say more than what is stored (rollout/applied.ts).
+    const status = applyMergePatch(this.status, mergePatch(this.status, next.status)) as RolloutStatus;
+    if (this.rollout !== undefined) this.#storeRollout({ ...this.rollout, status }, {});
+    this.notices.push(...next.notices);
+    return 'Done';
+  }
+
+  #writeMetadata(kind: 'Claim' | 'Release' | 'Acknowledge'): 'Again' {
+    this.#spendWrite();
+    if (this.rollout === undefined) return 'Again';
+    const { metadata } = this.rollout;
+    if (kind === 'Acknowledge') {
+      this.#storeRollout(this.rollout, { annotations: {} });
+      return 'Again';
+    }
+    if (kind === 'Claim' && metadata.deletionTimestamp !== undefined)
+      throw new Error('the API server takes no new finalizer for an object that is being deleted');
+    const others = (metadata.finalizers ?? []).filter((other) => other !== finalizer);
+    const finalizers = kind === 'Claim' ? [...others, finalizer] : others;
+    this.#storeRollout(this.rollout, { finalizers });
+    if (metadata.deletionTimestamp !== undefined && finalizers.length === 0) this.rollout = undefined;
+    return 'Again';
+  }
+
+  #spendWrite(): void {
+    if (this.#writesLeft <= 0) throw new Crash();
+    this.#writesLeft -= 1;
+  }
+
+  #storeRollout(next: Rollout, metadata: Partial<Rollout['metadata']>): void {
+    this.#version += 1;
+    // Through JSON, because that is all that a server keeps.
+    this.rollout = JSON.parse(
+      JSON.stringify({ ...next, metadata: { ...next.metadata, ...metadata, resourceVersion: `${this.#version}` } }),
+    ) as Rollout;
+  }
+
+  #storeRoute(next: IngressRoute, manager: string | undefined): void {
+    this.#version += 1;
+    const managedFields =
+      manager === undefined
+        ? next.metadata.managedFields
+        : [{ manager, operation: 'Update', time: seconds(this.nowMs), fieldsV1: { 'f:spec': { 'f:routes': {} } } }];
+    this.ingressRoute = JSON.parse(
+      JSON.stringify({ ...next, metadata: { ...next.metadata, managedFields, resourceVersion: `${this.#version}` } }),
+    ) as IngressRoute;
+  }
+
+  #newRoute(routes: readonly Route[]): IngressRoute {
+    this.#version += 1;
+    const managedFields = [
+      { manager: 'helm', operation: 'Apply', time: seconds(this.nowMs), fieldsV1: { 'f:spec': { 'f:routes': {} } } },
+    ];
+    return JSON.parse(
+      JSON.stringify({
+        metadata: {
+          name: 'shop',
+          namespace: 'web',
+          uid: `route-${this.#version}`,
+          resourceVersion: `${this.#version}`,
+          managedFields,
+        },
+        spec: { entryPoints: ['web'], routes },
+      }),
+    ) as IngressRoute;
+  }
+
+  #caches(): Caches {
+    const armOf = (key: ObjectKey): Arm | undefined =>
+      key === 'web/shop-stable' ? 'stable' : key === 'web/shop-canary' ? 'canary' : undefined;
+    return {
+      rollout: () => this.rollout,
+      ingressRoute: (key) =>
+        this.ingressRoute !== undefined && keyOf(this.ingressRoute) === key ? this.ingressRoute : undefined,
+      service: (key) => (armOf(key) === undefined ? undefined : service(key)),
+      deployment: (key) => {
+        const arm = armOf(key);
+        return arm === undefined ? undefined : this.#deployments[arm];
+      },
+      endpointSlices: (key) => {
+        const arm = armOf(key);
+        return arm === undefined ? [] : [slice(arm, this.endpoints[arm])];
+      },
+      rolloutsOn: () => (this.rollout === undefined ? [] : [keyOf(this.rollout)]),
+      remember: () => undefined,
+    };
+  }
+}
+
+/** Forbidden is an unexpected answer of the API server. */
+class Forbidden extends Error {}
+
+/** weighted gives the canary `percent` of 100; at 0 it is not listed. */
+function weighted(route: Route, percent: number): Route['services'] & object {
+  const others = (route.services ?? []).filter(({ name }) => name !== 'shop-stable' && name !== 'shop-canary');
+  const stable = { name: 'shop-stable', port: 80, weight: 100 - percent };
+  const canary = { name: 'shop-canary', port: 80, weight: percent };
+  return [...others, ...(percent < 100 ? [stable] : []), ...(percent > 0 ? [canary] : [])];
+}
+
+/** isAsked repeats when the reconciler asks the source: at rest, with a revision that would start. */
+function isAsked({ rollout, canaryRevision: revision, problems }: Scene): boolean {
+  const status = rollout.status ?? {};
+  const isDecided =
+    revision === undefined ||
+    revision.value === status.promotedRevision ||
+    status.failedRevisions?.includes(revision.value) === true;
+  return !isDecided && isAtRest(status) && rollout.spec.analysis.mode !== 'Disabled' && problems.length === 0;
+}
+
+/** evidenceOf returns counts that `judge` calls `kind`; before `sinceMs` nothing can have been counted. */
+function evidenceOf(kind: Verdict['kind'], sinceMs: number, nowMs: number): AnalysisEvidence {
+  const since = formatTime(sinceMs);
+  const none = { requests: 0, errors: 0 };
+  if (nowMs < sinceMs) return { since, watermark: since, stable: none, canary: none };
+  const watermark = formatTime(nowMs);
+  const stable = { requests: 10_000, errors: 10 };
+  const few = { requests: 10, errors: 0 };
+  switch (kind) {
+    case 'Pass':
+      return { since, watermark, stable, canary: { requests: 500, errors: 1 } };
+    case 'Fail':
+      return { since, watermark, stable, canary: { requests: 500, errors: 400 } };
+    case 'Inconclusive':
+      return { since, watermark, stable, canary: few };
+    case 'NoData':
+      return {
+        since,
+        watermark: since,
+        stable: none,
+        canary: none,
+        noData: { reason: 'SourceUnreachable', message: 'Prometheus does not answer.', since },
+      };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function deployment(name: string, number: number, image: string, settled = true): Deployment {
+  return {
+    metadata: {
+      name,
+      namespace: 'web',
+      uid: name.slice('shop-'.length),
+      generation: number,
+      annotations: { 'deployment.kubernetes.io/revision': `${number}` },
+    },
+    spec: { replicas: 2, template: { spec: { containers: [{ name: 'app', image }] } } },
+    status: { observedGeneration: number, replicas: 2, updatedReplicas: settled ? 2 : 1, readyReplicas: 2 },
+  };
+}
+
+function service(key: ObjectKey): Service {
+  return {
+    metadata: { namespace: 'web', name: key.slice('web/'.length) },
+    spec: { ports: [{ name: 'http', port: 80 }] },
+  };
+}
+
+function slice(arm: Arm, count: number): EndpointSlice {
+  const net = arm === 'stable' ? 1 : 2;
+  return {
+    metadata: { namespace: 'web', name: `shop-${arm}-1` },
+    ports: [{ name: 'http', port: 8080 }],
+    endpoints: Array.from({ length: count }, (_unused, index) => ({
+      addresses: [`10.0.${net}.${index + 1}`],
+      conditions: { ready: true },
+    })),
+  };
+}
+
+/** applyMergePatch applies an RFC 7386 patch as the API server does. */
+function applyMergePatch(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
+  const isObject = typeof target === 'object' && target !== null && !Array.isArray(target);
+  const result: Record<string, unknown> = isObject ? { ...target } : {};
+  for (const [field, value] of Object.entries(patch)) {
+    if (value === null) delete result[field];
+    else result[field] = applyMergePatch(result[field], value);
+  }
+  return result;
+}
+
+/** seconds is a time as managedFields and deletionTimestamp carry it. */
+function seconds(ms: number): string {
+  return `${formatTime(ms).slice(0, 19)}Z`;
+}
