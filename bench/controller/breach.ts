@@ -1,0 +1,170 @@
+/**
+ * Every Rollout stands in one long step, is judged (mode Enforce) and passes. Then K canaries fail in the same scrape of
+ * the same Traefik pod, each with a ratio of its own. The time of each runs from the moment when the stand-in had sent the
+ * first answer with the failing sample to the moment when the API server had answered the PATCH that takes the canary out
+ * (stage ResponseComplete of the audit log).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { resources } from '../../src/api/kubernetes.ts';
+import type { Rollout } from '../../src/api/rollout.ts';
+import type { IngressRoute } from '../../src/api/traefik.ts';
+import { appName, canaryPercent, createBackdrops, createRollout, inParallel, indexOfApp, listAll } from './apps.ts';
+import type { ApiRequest } from './audit-log.ts';
+import type { BenchOptions } from './options.ts';
+import type { Controller } from './program.ts';
+import type { Stage } from './stage.ts';
+import type { BreachOrder } from './stand-in.ts';
+import { isRouteWrite, routeWrites } from './stepping.ts';
+import { round, type Outcome } from './summary.ts';
+import { requestsPerSecond } from './traffic-model.ts';
+import { followAudit, measureWindow } from './window.ts';
+
+const weight = 50;
+
+const spec = {
+  revision: '2026.11.3',
+  steps: [{ weight, duration: '12h' }],
+  analysis: { mode: 'Enforce', slo: { errorRatio: '5%' }, minRequests: 100 },
+} as const;
+
+/** runBreach lets all Rollouts stand and some fail, and measures. */
+export async function runBreach(
+  stage: Stage,
+  { rollouts, seconds, breach }: BenchOptions,
+  say: (text: string) => void,
+): Promise<Outcome> {
+  say(`creating ${rollouts} applications`);
+  await createBackdrops(stage.cluster, rollouts);
+  const controller = await stage.startController();
+  say(`starting ${rollouts} rollouts`);
+  await inParallel(rollouts, (index) => createRollout(stage.cluster, index, spec));
+  await untilProven(stage, controller, rollouts);
+  say(`measuring ${seconds} s before the breach`);
+  const window = await measureWindow(stage, controller, seconds);
+  const plan = planBreach(stage.audit.requests, rollouts, breach);
+  const breachMs = await stage.standIn.breach(plan);
+  say(`${breach} canaries fail at ${new Date(breachMs).toISOString()}`);
+  const found = await untilAnswered(stage, controller, { breachMs, plan });
+  const stopMs = await controller.stop();
+  const problems = [...(await findWrongRoutes(stage, rollouts, plan)), ...found.problems];
+  return {
+    window,
+    readyMs: controller.readyMs,
+    stopMs,
+    stepsDue: 0,
+    stepsMade: 0,
+    stepDelaysMs: [],
+    breachDelaysMs: found.delaysMs,
+    isCounted: ({ resource }) => resource !== 'leases',
+    details: {
+      breaches: breach,
+      breachAnswered: found.delaysMs.length,
+      breachLastPatchMs: found.lastPatchMs,
+      sampleToAnswerMs: found.sampleToAnswerMs,
+      inversionsShare: found.inversionsShare,
+    },
+    problems,
+  };
+}
+
+/** untilProven waits until the status of every Rollout says Pass. */
+async function untilProven(stage: Stage, controller: Controller, rollouts: number): Promise<void> {
+  let proven = 0;
+  const isDone = async (): Promise<boolean> => {
+    if (routeWrites(stage.audit.requests).size < rollouts) return false;
+    await sleep(4_000);
+    const all = await listAll<Rollout>(stage.cluster, resources.rollouts);
+    proven = all.filter(({ status }) => status?.verdict === 'Pass').length;
+    return proven === rollouts;
+  };
+  if (await followAudit(stage, controller, { isDone, timeoutMs: 180_000 + 120 * rollouts })) return;
+  throw new Error(`Only ${proven} of ${rollouts} rollouts have the verdict Pass; the others cannot show a breach.`);
+}
+
+/** planBreach chooses canaries all over the list, and gives each a ratio of its own, in no order of their names. */
+function planBreach(requests: readonly ApiRequest[], rollouts: number, breach: number): BreachOrder {
+  const writes = routeWrites(requests);
+  const nowMs = Date.now();
+  return Array.from({ length: breach }, (_none, place) => {
+    const index = Math.floor((place * rollouts) / breach);
+    const ratio = ratioOf(place, breach);
+    const startMs = (writes.get(appName(index))?.[0] ?? nowMs) + 5_000;
+    const requestsSoFar = (requestsPerSecond * (nowMs - startMs)) / 1000;
+    return { index, errors: Math.ceil((requestsSoFar * ratio) / (1 - ratio)) };
+  });
+}
+
+/** A prime number scatters the ratios from 20 to 80 % over the places. */
+function ratioOf(place: number, breach: number): number {
+  return 0.2 + (0.6 * ((place * 7919) % breach)) / breach;
+}
+
+interface Found {
+  readonly delaysMs: readonly number[];
+  /** lastPatchMs is the time from the first answer with any of the breaches to the last patch. */
+  readonly lastPatchMs: number | null;
+  /** sampleToAnswerMs is the age of the failing sample when the first answer with it had been sent. */
+  readonly sampleToAnswerMs: number | null;
+  /** inversionsShare is the share of pairs of which the lesser breach was patched first: 0 is worst first, 0.5 no order. */
+  readonly inversionsShare: number | null;
+  readonly problems: readonly string[];
+}
+
+async function untilAnswered(
+  stage: Stage,
+  controller: Controller,
+  { breachMs, plan }: { readonly breachMs: number; readonly plan: BreachOrder },
+): Promise<Found> {
+  const patchedAt = (): ReadonlyMap<number, number> => firstWrites(stage.audit.requests, breachMs);
+  const isDone = (): boolean => patchedAt().size >= plan.length;
+  const isComplete = await followAudit(stage, controller, { isDone, timeoutMs: 180_000 });
+  const patches = patchedAt();
+  const sent = new Map((await stage.standIn.firstAnswers()).map(({ index, sentMs }) => [index, sentMs]));
+  const pairs = plan.flatMap(({ index }) => {
+    const [sentMs, patchMs] = [sent.get(index), patches.get(index)];
+    return sentMs === undefined || patchMs === undefined ? [] : [{ sentMs, patchMs }];
+  });
+  const firstSentMs = Math.min(...pairs.map(({ sentMs }) => sentMs));
+  const lastMs = Math.max(...pairs.map(({ patchMs }) => patchMs));
+  return {
+    delaysMs: pairs.map(({ sentMs, patchMs }) => patchMs - sentMs),
+    lastPatchMs: pairs.length === 0 ? null : round(lastMs - firstSentMs, 1),
+    sampleToAnswerMs: pairs.length === 0 ? null : round(firstSentMs - breachMs),
+    inversionsShare: inversionsShare(plan, patches),
+    problems: isComplete ? [] : [`${patches.size} of ${plan.length} breaches were answered in 180 s`],
+  };
+}
+
+/** firstWrites returns when the first route write after `sinceMs` was answered, by application. */
+function firstWrites(requests: readonly ApiRequest[], sinceMs: number): ReadonlyMap<number, number> {
+  const first = new Map<number, number>();
+  for (const request of requests) {
+    const index = indexOfApp(request.name);
+    if (index === undefined || request.doneMs < sinceMs || !isRouteWrite(request)) continue;
+    first.set(index, Math.min(first.get(index) ?? Number.POSITIVE_INFINITY, request.doneMs));
+  }
+  return first;
+}
+
+function inversionsShare(plan: BreachOrder, patches: ReadonlyMap<number, number>): number | null {
+  const byExcess = plan
+    .map(({ index }, place) => ({ ratio: ratioOf(place, plan.length), patchMs: patches.get(index) ?? 0 }))
+    .toSorted((left, right) => right.ratio - left.ratio);
+  let [inversions, pairs] = [0, 0];
+  for (const [place, worse] of byExcess.entries()) {
+    for (const lesser of byExcess.slice(place + 1)) {
+      pairs += 1;
+      if (lesser.patchMs < worse.patchMs) inversions += 1;
+    }
+  }
+  return pairs === 0 ? null : round(inversions / pairs, 3);
+}
+
+/** The breached have to be off the canary, and nobody else. */
+async function findWrongRoutes(stage: Stage, rollouts: number, plan: BreachOrder): Promise<readonly string[]> {
+  const breached = new Set(plan.map(({ index }) => appName(index)));
+  const routes = await listAll<IngressRoute>(stage.cluster, resources.ingressRoutes);
+  const wrong = routes.filter((route) => canaryPercent(route) !== (breached.has(route.metadata.name) ? 0 : weight));
+  const missing = routes.length === rollouts ? [] : [`${routes.length} of ${rollouts} routes are there`];
+  return [...missing, ...wrong.map((route) => `${route.metadata.name} gives the canary ${canaryPercent(route)} %`)];
+}
