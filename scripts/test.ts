@@ -33,6 +33,8 @@ const oneFailed: Tally = { passed: 0, failed: 1, skipped: 0 };
 /** lanes is how many test files with servers run at the same time. */
 const lanes = 2;
 const running = new Set<ChildProcess>();
+/** failures are told together at the end, where whoever reads a long log looks first. */
+const failures: string[] = [];
 
 process.exitCode = await main();
 
@@ -49,6 +51,7 @@ async function main(): Promise<number> {
     ...(wanted.has('unit') ? [await runVitest('unit')] : []),
     ...(await runOnServers(groups.filter((group) => (group === 'cluster' || group === 'e2e') && wanted.has(group)))),
   ]);
+  for (const failure of failures) console.log(`FAILED ${shorten(failure)}`);
   if (tally.skipped > 0) console.log(`${tally.skipped} skipped`);
   console.log(`all steps: ${secondsSince(startedMs)} s`);
   console.log(`${tally.passed} passed, ${tally.failed} failed`);
@@ -74,7 +77,7 @@ async function runStaticSteps(): Promise<readonly Tally[]> {
     const [tool, ...args] = command;
     const result = await run([path.join(bin, tool), ...args], 'pipe');
     const passed = result.code === 0;
-    if (!passed) console.log(result.output.trimEnd());
+    if (!passed) failures.push(`${name}: ${result.output.trim()}`);
     console.log(`${name}: ${passed ? 'passed' : 'FAILED'} in ${secondsSince(startedMs)} s`);
     tallies.push(passed ? onePassed : oneFailed);
   }
@@ -90,7 +93,7 @@ async function runOnServers(wanted: readonly Group[]): Promise<readonly Tally[]>
     await buildTools();
     console.log(`servers: there in ${secondsSince(startedMs)} s`);
   } catch (error) {
-    console.log(`servers: FAILED, so that ${wanted.join(' and ')} cannot run: ${(error as Error).message}`);
+    failures.push(`servers: ${wanted.join(' and ')} cannot run: ${(error as Error).message}`);
     return [oneFailed];
   }
   const tallies: Tally[] = [];
@@ -134,7 +137,7 @@ async function runVitest(
     process.stdout.write(output);
     const tally = readVitestReport(readOptional(report), code);
     const name = only?.file ?? group;
-    for (const problem of tally.problems) console.log(`${name}: ${problem}`);
+    failures.push(...tally.failures.map((failure) => `${name}: ${failure}`));
     const verdict = tally.failed === 0 ? 'passed' : 'FAILED';
     console.log(`${name}: ${verdict} in ${secondsSince(startedMs)} s (${tally.passed} passed, ${tally.failed} failed)`);
     return tally;
@@ -174,6 +177,11 @@ function stopOnSignals(): void {
       process.exit(128 + number);
     });
   }
+}
+
+/** shorten cuts a failure so that several fit on a screen. */
+function shorten(failure: string): string {
+  return failure.length > 2000 ? `${failure.slice(0, 2000)}\n…` : failure;
 }
 
 function readOptional(file: string): string | undefined {

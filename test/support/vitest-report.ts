@@ -7,9 +7,15 @@ export interface Tally {
   readonly skipped: number;
 }
 
-/** VitestTally also says, in one line each, what failed without being a test. */
+/** VitestTally also says what failed: a test with its file, name and message, or what failed without being a test. */
 export interface VitestTally extends Tally {
-  readonly problems: readonly string[];
+  readonly failures: readonly string[];
+}
+
+interface TestResult {
+  readonly status: string;
+  readonly fullName?: string;
+  readonly failureMessages?: readonly string[];
 }
 
 interface VitestReport {
@@ -17,7 +23,7 @@ interface VitestReport {
     readonly name: string;
     readonly status: string;
     readonly message?: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly assertionResults: readonly TestResult[];
   }[];
 }
 
@@ -28,18 +34,24 @@ interface VitestReport {
  */
 export function readVitestReport(text: string | undefined, exitCode: number): VitestTally {
   const report = parseReport(text);
-  if (!report) return { passed: 0, failed: 1, skipped: 0, problems: [`vitest ended with ${exitCode} and no report`] };
+  if (!report) return { passed: 0, failed: 1, skipped: 0, failures: [`vitest ended with ${exitCode} and no report`] };
   const statuses = report.testResults.flatMap((file) => file.assertionResults.map((test) => test.status));
   const passed = statuses.filter((status) => status === 'passed').length;
-  const failed = statuses.filter((status) => status === 'failed').length;
-  const problems = report.testResults
-    .filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'))
-    .map((file) => `${file.name} failed outside its tests: ${file.message?.split('\n')[0] || 'see above'}`);
-  if (passed + failed === 0) problems.push('no test ran');
-  if (exitCode !== 0 && failed + problems.length === 0) {
-    problems.push(`vitest ended with ${exitCode} although no test failed (an unhandled error?)`);
+  const failures = report.testResults.flatMap(failuresOf);
+  if (passed + failures.length === 0) failures.push('no test ran');
+  if (exitCode !== 0 && failures.length === 0) {
+    failures.push(`vitest ended with ${exitCode} although no test failed (an unhandled error?)`);
   }
-  return { passed, failed: failed + problems.length, skipped: statuses.length - passed - failed, problems };
+  const skipped = statuses.filter((status) => status !== 'passed' && status !== 'failed').length;
+  return { passed, failed: failures.length, skipped, failures };
+}
+
+function failuresOf(file: VitestReport['testResults'][number]): readonly string[] {
+  const failed = file.assertionResults.filter((test) => test.status === 'failed');
+  if (failed.length > 0)
+    return failed.map((test) => `${test.fullName}\n${test.failureMessages?.join('\n') ?? ''}`.trim());
+  if (file.status !== 'failed') return [];
+  return [`${file.name} failed outside its tests: ${file.message || 'see its output'}`];
 }
 
 /** addTallies returns the sum of `tallies`. */

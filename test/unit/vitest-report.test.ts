@@ -5,19 +5,24 @@ const file = (status: string, statuses: readonly string[], message = '') => ({
   name: '/a.test.ts',
   status,
   message,
-  assertionResults: statuses.map((each) => ({ status: each })),
+  assertionResults: statuses.map((each) => ({
+    status: each,
+    fullName: `it is ${each}`,
+    failureMessages: each === 'failed' ? ['expected 1 to be 2\n  at line 7'] : [],
+  })),
 });
 const report = (...files: readonly object[]): string => JSON.stringify({ testResults: files });
 
 describe('the report of a vitest run', () => {
   test('counts each test once and lists no problem when all is well', () => {
     const text = report(file('passed', ['passed', 'passed']), file('passed', ['passed', 'pending', 'todo']));
-    expect(readVitestReport(text, 0)).toEqual({ passed: 3, failed: 0, skipped: 2, problems: [] });
+    expect(readVitestReport(text, 0)).toEqual({ passed: 3, failed: 0, skipped: 2, failures: [] });
   });
 
-  test('counts failed tests without counting their file again', () => {
+  test('counts failed tests without counting their file again, and tells their names and messages', () => {
     const text = report(file('failed', ['passed', 'failed'], 'expected 1 to be 2'));
-    expect(readVitestReport(text, 1)).toEqual({ passed: 1, failed: 1, skipped: 0, problems: [] });
+    const failures = ['it is failed\nexpected 1 to be 2\n  at line 7'];
+    expect(readVitestReport(text, 1)).toEqual({ passed: 1, failed: 1, skipped: 0, failures });
   });
 
   test.each([
@@ -30,13 +35,13 @@ describe('the report of a vitest run', () => {
       'a file could not be imported',
       report(file('passed', ['passed']), file('failed', [], 'Cannot find module\n  at x')),
       1,
-      '/a.test.ts failed outside its tests: Cannot find module',
+      '/a.test.ts failed outside its tests: Cannot find module\n  at x',
     ],
     [
       'a hook failed after its tests had passed',
       report(file('failed', ['passed'])),
       1,
-      '/a.test.ts failed outside its tests: see above',
+      '/a.test.ts failed outside its tests: see its output',
     ],
     [
       'an error was thrown outside of any test',
@@ -44,10 +49,10 @@ describe('the report of a vitest run', () => {
       1,
       'vitest ended with 1 although no test failed (an unhandled error?)',
     ],
-  ])('is a failure when %s', (_, text, exitCode, problem) => {
+  ])('is a failure when %s', (_, text, exitCode, failure) => {
     const tally = readVitestReport(text, exitCode);
     expect(tally.failed).toBe(1);
-    expect(tally.problems).toEqual([problem]);
+    expect(tally.failures).toEqual([failure]);
   });
 });
 
