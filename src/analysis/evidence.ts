@@ -1,8 +1,9 @@
 /** What the verdict rests on, as plain data that lives in the status of a Rollout and continues exactly after a restart. */
 import { formatTime, parseTime } from '../clock.ts';
+import { sumBlocks } from './block.ts';
 import { nextCheckState, type CheckResult, type CheckState, findState } from './check.ts';
 import type { SampleOutcome } from './metric-source.ts';
-import { addCounts, noCounts, type Counts } from './sample.ts';
+import { addArms, noCounts, type Counts } from './sample.ts';
 
 /** NoDataState says since when samples are missing, and why the last attempt got none. */
 export interface NoDataState {
@@ -40,12 +41,7 @@ export function addSamples(evidence: Evidence, outcome: SampleOutcome, nowMs: nu
   }
   const { noData: _ended, ...rest } = evidence;
   if (outcome.untilMs <= watermarkMs(evidence)) return rest;
-  const counted = {
-    ...rest,
-    stable: addCounts(rest.stable, outcome.arms.stable),
-    canary: addCounts(rest.canary, outcome.arms.canary),
-  };
-  return moveWatermark(counted, outcome.untilMs);
+  return moveWatermark({ ...rest, ...addArms(rest, sumBlocks(outcome.blocks)) }, outcome.untilMs);
 }
 
 /** addCheck adds a result of the check `name` that was evaluated at `nowMs`. */

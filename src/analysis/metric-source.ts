@@ -1,15 +1,18 @@
 /** The port through which the analysis gets its numbers: Prometheus, a direct scrape, or Sluice's own proxy. */
-import type { Arms } from './sample.ts';
+import type { Block } from './block.ts';
 
-/** SampleQuery asks for the requests answered in (sinceMs, untilMs], in milliseconds since the epoch. */
+/** SampleQuery asks for the requests answered in (sinceMs, untilMs], in milliseconds since the epoch. One of the arms may be empty. */
 export interface SampleQuery {
   /** stable lists the exact values of the service label that count as stable. */
   readonly stable: readonly string[];
   /** canary lists the exact values of the service label that count as canary. */
   readonly canary: readonly string[];
+  /** sinceMs is the watermark: on the grid of the blocks, but for the first query. */
   readonly sinceMs: number;
   /** untilMs is at most now - latenessMs of the source; the caller clamps it. */
   readonly untilMs: number;
+  /** bounds asks also how long good requests took: at which bounds of the buckets, in seconds, or at all that there are. */
+  readonly bounds?: 'All' | readonly number[];
 }
 
 /** NoDataReason says why there are no samples. */
@@ -18,8 +21,14 @@ export type NoDataReason = 'SourceUnreachable' | 'SourceRefused' | 'SourcePartia
 /** SamplesOutcome is a window that was read: each request in it is counted once, in this answer and in no other. */
 export interface SamplesOutcome {
   readonly kind: 'Samples';
-  readonly arms: Arms;
-  /** untilMs is the watermark: everything up to here is counted. A long replay stops before the queried end. */
+  /** blocks are ascending. One without any scrape is left out, one whose scrapes saw no request holds zeros. */
+  readonly blocks: readonly Block[];
+  /** bounds are those of the durations in the blocks, in seconds, ascending and finite; there where they were asked for. */
+  readonly bounds?: readonly number[];
+  /**
+   * untilMs is the watermark: everything up to here is counted. It is the end of a block, so that windows however cut
+   * give the same blocks, or else `sinceMs` where no block is complete. A long replay stops before the queried end.
+   */
   readonly untilMs: number;
   /** seen says whether any series of that arm exists. */
   readonly seen: { readonly stable: boolean; readonly canary: boolean };
@@ -58,8 +67,8 @@ export type QueryOutcome =
 /** MetricSource delivers samples. Its calls throw a SluiceError `Aborted` when `signal` aborts. */
 export interface MetricSource {
   /**
-   * sample counts the requests of both arms in the windows of many rollouts; successive windows of one rollout that
-   * touch count each request once. Every index comes once, in parts, as they are known: what is slow or fails holds up
+   * sample counts the requests of both arms in the windows of many rollouts, in complete blocks; successive windows of
+   * one rollout that touch count each request once. Every index comes once, in parts, as they are known: what is slow or fails holds up
    * and spoils nothing else. Should it throw, the indexes that have not come are unknown, and the others hold.
    */
   sample(queries: readonly SampleQuery[], signal: AbortSignal): AsyncIterable<readonly SampleAnswer[]>;
@@ -67,6 +76,8 @@ export interface MetricSource {
   query(promql: string, atMs: number, signal: AbortSignal): Promise<QueryOutcome>;
   /** latenessMs: samples newer than now - latenessMs may still be incomplete. */
   readonly latenessMs: number;
+  /** blockMs is the length of a block; blocks end at multiples of it since the epoch. It is never shorter than resolutionMs. */
+  readonly blockMs: number;
   /**
    * resolutionMs is how often something new is there to be counted: one scrape interval. Asked three times as often,
    * a source tells of a breach a third of this earlier on average, which is little beside latenessMs, for three times

@@ -18,12 +18,11 @@ export const noCounts: Counts = { requests: 0, errors: 0 };
 /** noArms is zero requests on both arms. */
 export const noArms: Arms = { stable: noCounts, canary: noCounts };
 
-/** addCounts returns the sum of two Counts. */
-export function addCounts(left: Counts, right: Counts): Counts {
-  return { requests: left.requests + right.requests, errors: left.errors + right.errors };
-}
-
 /** addArms returns the sum of two Arms, arm by arm. */
 export function addArms(left: Arms, right: Arms): Arms {
   return { stable: addCounts(left.stable, right.stable), canary: addCounts(left.canary, right.canary) };
+}
+
+function addCounts(left: Counts, right: Counts): Counts {
+  return { requests: left.requests + right.requests, errors: left.errors + right.errors };
 }

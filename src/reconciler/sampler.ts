@@ -2,6 +2,7 @@
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import type { ObjectKey } from '../api/kubernetes.ts';
 import { dueChecks } from '../analysis/check.ts';
+import { lastBlockEnd } from '../analysis/block.ts';
 import { addCheck, addSamples, startEvidence, watermarkMs, type Evidence } from '../analysis/evidence.ts';
 import type { MetricSource } from '../analysis/metric-source.ts';
 import { judge, urgencyOf, type AnalysisSpec } from '../analysis/verdict.ts';
@@ -106,7 +107,7 @@ export class Sampler {
   /** Whoever's samples are still under way is left out, so that a slow chunk never holds up a tick. */
   async #sampleAll(): Promise<void> {
     const { source, nowMs, signal } = this.#options;
-    const untilMs = nowMs() - source.latenessMs;
+    const untilMs = lastBlockEnd(nowMs() - source.latenessMs, source.blockMs);
     const askers: Asker<Followed>[] = [];
     for (const entry of this.#followed.values()) {
       const sinceMs = watermarkMs(entry.evidence);

@@ -1,6 +1,5 @@
 /** Reads what many rollouts need with few queries, chunk by chunk; each chunk succeeds or fails by itself. */
 import type { SampleAnswer, SampleOutcome } from '../analysis/metric-source.ts';
-import { noArms } from '../analysis/sample.ts';
 import { cutChunks, groupByDistance, type ChunkSize, type Group, type Wanted } from './chunks.ts';
 import { countLate, lastScrapeBefore, lookAt, maxGapMs, noData, type Data, type Late } from './count.ts';
 import type { Lanes } from './lanes.ts';
@@ -20,6 +19,7 @@ export interface BatchParts {
   readonly lanes: Lanes;
   readonly turns: Turns;
   readonly chunkSize: ChunkSize;
+  readonly blockMs: number;
   /** baseMs is the length of the usual span. */
   readonly baseMs: number;
 }
@@ -90,7 +90,8 @@ async function answerChunk(
   const { call } = reading;
   const { instances } = read;
   const known = instances.kind === 'Answer' ? instances.value : noInstances;
-  const data: Data = { serviceLabel: call.config.serviceLabel, requests: read.byService, instances: known };
+  const { config, blockMs } = call;
+  const data: Data = { serviceLabel: config.serviceLabel, blockMs, requests: read.byService, instances: known };
   const looks = await call.turns.take(() => members.map((wanted) => ({ wanted, look: lookAt(wanted, data) })));
   const late = new Map<Wanted, Late>();
   const absent: Wanted[] = [];
@@ -214,7 +215,7 @@ const noInstances: Instances = { up: new Map(), started: new Map() };
 
 const nothing = {
   kind: 'Samples',
-  arms: noArms,
+  blocks: [],
   seen: { stable: false, canary: false },
   discarded: 0,
 } as const;
@@ -231,14 +232,14 @@ function failed({ reason, message }: ApiFailure): SampleOutcome {
   return noData(reason, message);
 }
 
-function seriesAbsent(config: SelectorConfig, { services, untilMs, sinceMs }: Wanted): SampleOutcome {
+function seriesAbsent(config: SelectorConfig, { services, untilMs }: Wanted): SampleOutcome {
   return {
     kind: 'NoData',
     reason: 'SeriesAbsent',
     message:
       `Traefik is scraped, but there is no traefik_service_requests_total with ${config.serviceLabel} ${[...services.keys()].join(', ')}: ` +
       'no request yet, service metrics switched off, or another label name.',
-    untilMs: Math.max(untilMs, sinceMs),
+    untilMs,
   };
 }
 

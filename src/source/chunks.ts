@@ -8,8 +8,9 @@ export interface Wanted {
   readonly index: number;
   readonly services: ReadonlyMap<string, Arm>;
   readonly sinceMs: number;
-  /** untilMs is where this call stops counting; with a long absence that is before what was asked for. */
+  /** untilMs is the end of the last block that this call counts, at least sinceMs; with a long absence that is before what was asked for. */
   readonly untilMs: number;
+  /** askedUntilMs is the end of the last complete block that was asked for. */
   readonly askedUntilMs: number;
   /** span is what has to be read: the window, and enough before it to hold the scrape that the first difference starts from. */
   readonly span: Span;

@@ -18,6 +18,7 @@ import {
 /** Data is what was read for a chunk: counters by service label, and the instances they are of. */
 export interface Data {
   readonly serviceLabel: string;
+  readonly blockMs: number;
   readonly requests: ReadonlyMap<string, readonly Series[]>;
   readonly instances: Instances;
 }
@@ -46,7 +47,7 @@ export function lookAt(wanted: Wanted, data: Data): Look {
     return { kind: 'Counted', outcome: noData('TargetDown', message) };
   }
   const late = targets.filter((target) => isLate(target, wanted));
-  if (late.length === 0) return { kind: 'Counted', outcome: count(wanted, targets, seenIn(wanted, data, requests)) };
+  if (late.length === 0) return { kind: 'Counted', outcome: count(wanted, data, { targets, requests }) };
   const unread = late.filter(({ labels }) => !isRead(labels, wanted, data));
   return { kind: 'Late', instances: late.map(nameOf), unread: unread.map(nameOf) };
 }
@@ -57,7 +58,7 @@ export function countLate(wanted: Wanted, data: Data, { instances }: Late): Samp
   const spanOf = (instance: string): Span => (instances.includes(instance) ? longer : wanted.span);
   const requests = [...wanted.services.keys()].flatMap((name) => data.requests.get(name) ?? []);
   const targets = targetsOf(wanted, data, { requests, spanOf });
-  return 'kind' in targets ? targets : count(wanted, targets, seenIn(wanted, data, requestsOf(wanted, data)));
+  return 'kind' in targets ? targets : count(wanted, data, { targets, requests: requestsOf(wanted, data) });
 }
 
 /**
@@ -118,11 +119,12 @@ function seenIn({ services }: Wanted, { serviceLabel }: Data, requests: readonly
   return { stable: arms.has('stable'), canary: arms.has('canary') };
 }
 
-function count({ sinceMs, untilMs }: Wanted, targets: readonly Target[], seen: SamplesOutcome['seen']): SamplesOutcome {
-  return {
-    kind: 'Samples',
-    ...countDeltas(targets, { sinceMs, untilMs, maxGapMs }),
-    untilMs: Math.max(untilMs, sinceMs),
-    seen,
-  };
+function count(
+  wanted: Wanted,
+  data: Data,
+  { targets, requests }: { readonly targets: readonly Target[]; readonly requests: readonly Series[] },
+): SamplesOutcome {
+  const { sinceMs, untilMs } = wanted;
+  const tally = countDeltas(targets, { sinceMs, untilMs, maxGapMs, blockMs: data.blockMs });
+  return { kind: 'Samples', ...tally, untilMs, seen: seenIn(wanted, data, requests) };
 }

@@ -6,37 +6,50 @@
  * windows (a, b] and (b, c] together count exactly what (a, c] counts, as long as each was read from maxGapMs before
  * its start.
  */
-import type { Arms } from '../analysis/sample.ts';
+import { blockEndOf, type Block } from '../analysis/block.ts';
 import type { Arm, Target } from './targets.ts';
 
-/** DeltaWindow is (sinceMs, untilMs]; two scrapes further apart than maxGapMs are not compared. */
+/** DeltaWindow is (sinceMs, untilMs] in blocks of blockMs; two scrapes further apart than maxGapMs are not compared. */
 export interface DeltaWindow {
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly maxGapMs: number;
+  readonly blockMs: number;
 }
 
 /** Tally is what a window adds. */
 export interface Tally {
-  readonly arms: Arms;
+  /** blocks are those in which a difference ends that could be trusted, ascending. */
+  readonly blocks: readonly Block[];
   /** discarded counts the scrapes of single instances that could not be trusted. */
   readonly discarded: number;
 }
 
-/** countDeltas sums the requests of all targets in a window. */
+/** countDeltas sums the requests of all targets in a window, block by block. */
 export function countDeltas(targets: readonly Target[], window: DeltaWindow): Tally {
-  const sums: Sums = { stable: { requests: 0, errors: 0 }, canary: { requests: 0, errors: 0 } };
+  const sums = new Map<number, Sums>();
   let discarded = 0;
   for (const target of targets) {
     for (const [fromMs, toMs] of scrapePairs(target, window)) {
-      if (!addBlock(sums, target, fromMs, toMs)) discarded += 1;
+      const deltas = compare(target, fromMs, toMs);
+      if (deltas === 'Untrusted') discarded += 1;
+      else if (deltas !== 'Absent') addDeltas(sumsOf(sums, blockEndOf(toMs, window.blockMs)), target, deltas);
     }
   }
-  return { arms: sums, discarded };
+  const blocks = [...sums].map(([endMs, arms]): Block => ({ endMs, arms }));
+  return { blocks: blocks.sort((left, right) => left.endMs - right.endMs), discarded };
 }
 
 /** Sums are Arms that are being added up; a thousand rollouts make a hundred thousand additions at a tick. */
 type Sums = Readonly<Record<Arm, { requests: number; errors: number }>>;
+
+function sumsOf(blocks: Map<number, Sums>, endMs: number): Sums {
+  const known = blocks.get(endMs);
+  if (known !== undefined) return known;
+  const sums: Sums = { stable: { requests: 0, errors: 0 }, canary: { requests: 0, errors: 0 } };
+  blocks.set(endMs, sums);
+  return sums;
+}
 
 function scrapePairs({ scrapes }: Target, window: DeltaWindow): readonly (readonly [number, number])[] {
   const pairs: [number, number][] = [];
@@ -48,25 +61,30 @@ function scrapePairs({ scrapes }: Target, window: DeltaWindow): readonly (readon
 }
 
 /**
- * addBlock adds what one instance counted from one scrape to the next, and returns whether it could be trusted. One
- * untrusted counter discards the whole block of its instance: dropping only the successes that went backwards would
- * leave the failures beside them, and turn a glitch into an error ratio of 100 %.
+ * compare returns what each counter of one instance added from one scrape to the next. One untrusted counter discards
+ * the whole difference of its instance: dropping only the successes that went backwards would leave the failures beside
+ * them, and turn a glitch into an error ratio of 100 %. A scrape that saw no counter says nothing about the services;
+ * were it to depend on the scrape before whether it counts, it would depend on where the window starts.
  */
-function addBlock(sums: Sums, target: Target, fromMs: number, toMs: number): boolean {
+function compare(target: Target, fromMs: number, toMs: number): readonly number[] | 'Untrusted' | 'Absent' {
+  if (!target.counters.some(({ samples }) => samples.has(toMs))) return 'Absent';
   const process = compareProcess(target, fromMs, toMs);
-  if (process === 'Other' || target.strays.some((atMs) => atMs > fromMs && atMs < toMs)) return false;
+  if (process === 'Other' || target.strays.some((atMs) => atMs > fromMs && atMs < toMs)) return 'Untrusted';
   const deltas: number[] = [];
   for (const { samples } of target.counters) {
     const delta = deltaOf(samples.get(fromMs), samples.get(toMs), process);
-    if (delta === undefined) return false;
+    if (delta === undefined) return 'Untrusted';
     deltas.push(delta);
   }
-  for (const [index, { arm, quality }] of target.counters.entries()) {
+  return deltas;
+}
+
+function addDeltas(sums: Sums, { counters }: Target, deltas: readonly number[]): void {
+  for (const [index, { arm, quality }] of counters.entries()) {
     const delta = deltas[index] ?? 0;
     if (quality !== 'Neither') sums[arm].requests += delta;
     if (quality === 'Bad') sums[arm].errors += delta;
   }
-  return true;
 }
 
 /**

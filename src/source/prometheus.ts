@@ -6,6 +6,7 @@ import type {
   SampleOutcome,
   SampleQuery,
 } from '../analysis/metric-source.ts';
+import { lastBlockEnd } from '../analysis/block.ts';
 import type { Clock } from '../clock.ts';
 import { runBatch, type BatchParts } from './batch.ts';
 import { createChunkSize, type Wanted } from './chunks.ts';
@@ -26,6 +27,8 @@ export interface PrometheusConfig extends ApiConfig, SelectorConfig {
   readonly scrapeIntervalMs: number;
   /** latenessMs is how long a sample may take to become visible; default the greater of two scrapes and 15 s. */
   readonly latenessMs?: number;
+  /** blockMs is the length of a block, at least one scrape; default the greater of one scrape and 10 s. */
+  readonly blockMs?: number;
   readonly userQueries: UserQueryMode;
 }
 
@@ -56,6 +59,7 @@ const maxNumberBytes = 1024 * 1024;
 /** createPrometheusSource returns the source; it does no I/O before the first query. */
 export function createPrometheusSource(config: PrometheusConfig, clock: Clock): PrometheusSource {
   const turns = createTurns(clock);
+  const blockMs = config.blockMs ?? Math.max(10_000, config.scrapeIntervalMs);
   const lookbackMs = 2 * config.scrapeIntervalMs + 5_000;
   const samples = createPrometheusApi(config, { maxBodyBytes: maxSampleBytes, turns }, clock);
   // Connections of their own, so that slow queries of users hold up no samples.
@@ -67,11 +71,13 @@ export function createPrometheusSource(config: PrometheusConfig, clock: Clock): 
     lanes: createLanes(chunkLanes),
     turns,
     chunkSize: createChunkSize(),
+    blockMs,
     lookbackMs,
     baseMs: lookbackMs + config.scrapeIntervalMs,
   };
   return {
     latenessMs: config.latenessMs ?? Math.max(2 * config.scrapeIntervalMs, 15_000),
+    blockMs,
     resolutionMs: config.scrapeIntervalMs,
     sample: (queries, signal) => emitted((emit) => sample(parts, queries, signal, emit)),
     query: (promql, atMs, signal) => runUserQuery(numbers, config, { promql, atMs }, signal),
@@ -106,7 +112,7 @@ async function sample(
   for (const [index, query] of queries.entries()) {
     const services = readServices(query);
     if ('kind' in services) refused.push({ index, outcome: services });
-    else wanted.push(toWanted(query, { index, services, lookbackMs: parts.lookbackMs }));
+    else wanted.push(toWanted(query, { index, services }, parts));
   }
   if (refused.length > 0) emit(refused);
   await runBatch(parts, wanted, signal, emit);
@@ -123,12 +129,13 @@ function readServices({ stable, canary }: SampleQuery): ReadonlyMap<string, Arm>
 }
 
 function toWanted(
-  { sinceMs, untilMs: askedUntilMs }: SampleQuery,
-  known: Pick<Wanted, 'index' | 'services'> & { readonly lookbackMs: number },
+  { sinceMs, untilMs: latestMs }: SampleQuery,
+  { index, services }: Pick<Wanted, 'index' | 'services'>,
+  { blockMs, lookbackMs }: { readonly blockMs: number; readonly lookbackMs: number },
 ): Wanted {
-  const { index, services, lookbackMs } = known;
-  const untilMs = Math.min(askedUntilMs, sinceMs + maxReplayMs);
-  const span = { fromMs: Math.min(sinceMs, untilMs) - lookbackMs, toMs: untilMs };
+  const askedUntilMs = Math.max(sinceMs, lastBlockEnd(latestMs, blockMs));
+  const untilMs = Math.min(askedUntilMs, Math.max(sinceMs, lastBlockEnd(sinceMs + maxReplayMs, blockMs)));
+  const span = { fromMs: sinceMs - lookbackMs, toMs: untilMs };
   return { index, services, sinceMs, untilMs, askedUntilMs, span };
 }
 

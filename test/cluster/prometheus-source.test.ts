@@ -1,13 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { blockEndOf } from '../../src/analysis/block.ts';
 import { addSamples, startEvidence, watermarkMs, type Evidence } from '../../src/analysis/evidence.ts';
 import type { NoDataReason, QueryOutcome, SampleOutcome } from '../../src/analysis/metric-source.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createPrometheusSource, prometheusDefaults, type PrometheusSource } from '../../src/source/prometheus.ts';
 import { scopeUserQuery } from '../../src/source/user-query.ts';
 import { eventually } from '../support/eventually.ts';
-import { sampleMany, sampleOne } from '../support/metric-source.ts';
+import { sampleMany, sampleOne, withSum } from '../support/metric-source.ts';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
 
 const scrapeIntervalMs = 250;
@@ -100,10 +101,10 @@ class Follower {
 /** mirror returns what the same requests are with the arms swapped. */
 function mirror(outcome: SampleOutcome): object {
   if (outcome.kind === 'NoData') return { kind: 'NoData', reason: outcome.reason };
-  const { arms, seen } = outcome;
+  const { blocks, seen } = outcome;
   return {
     ...outcome,
-    arms: { stable: arms.canary, canary: arms.stable },
+    blocks: blocks.map(({ endMs, arms }) => ({ endMs, arms: { stable: arms.canary, canary: arms.stable } })),
     seen: { stable: seen.canary, canary: seen.stable },
   };
 }
@@ -161,7 +162,7 @@ afterAll(async () => {
 });
 
 function connect(extraMatchers?: string): PrometheusSource {
-  const config = { ...prometheusDefaults, url: prometheus.url, scrapeIntervalMs, latenessMs: 1_500 };
+  const config = { ...prometheusDefaults, url: prometheus.url, scrapeIntervalMs, blockMs: 500, latenessMs: 1_500 };
   const source = createPrometheusSource(
     extraMatchers === undefined ? config : { ...config, extraMatchers },
     systemClock,
@@ -219,7 +220,7 @@ describe('the Prometheus source on a real Prometheus', () => {
       const { since, watermark, ...pieces } = evidence;
       const window = { sinceMs: Date.parse(since), untilMs: Date.parse(watermark) };
       const source = connected[index] ?? connect();
-      expect(await sampleOne(source, { stable: ['S'], canary: ['C'], ...window }, signal)).toMatchObject({
+      expect(withSum(await sampleOne(source, { stable: ['S'], canary: ['C'], ...window }, signal))).toMatchObject({
         kind: 'Samples',
         arms: pieces,
         discarded: 1,
@@ -244,11 +245,11 @@ describe('the Prometheus source on a real Prometheus', () => {
     const sinceMs = systemClock.nowMs();
     count(3);
     await exporter.scrapedAgain();
-    const untilMs = systemClock.nowMs();
+    const untilMs = blockEndOf(systemClock.nowMs(), source.blockMs);
     const queries = services.map(([stable, canary]) => ({ stable: [stable], canary: [canary], sinceMs, untilMs }));
     for (const _call of ['in small chunks', 'in large ones', 'in the largest']) {
       for (const [index, outcome] of (await sampleMany(source, queries, signal)).entries()) {
-        expect(outcome).toMatchObject({
+        expect(withSum(outcome)).toMatchObject({
           kind: 'Samples',
           arms: {
             stable: { requests: 2 * (index + 5), errors: 0 },
@@ -260,7 +261,9 @@ describe('the Prometheus source on a real Prometheus', () => {
     for (const index of [0, 150, 299]) {
       const query = queries[index];
       if (query === undefined) continue;
-      expect(await sampleOne(source, query, signal)).toMatchObject({ arms: { canary: { requests: 2 * (index + 2) } } });
+      expect(withSum(await sampleOne(source, query, signal))).toMatchObject({
+        arms: { canary: { requests: 2 * (index + 2) } },
+      });
     }
   });
 

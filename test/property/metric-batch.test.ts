@@ -65,7 +65,7 @@ function count(series: readonly Series[], { stable, canary, sinceMs, untilMs }: 
     () => ({ fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY }),
   );
   if (found.kind === 'Refused') throw new Error(found.message);
-  return countDeltas(found.targets, { sinceMs, untilMs, maxGapMs });
+  return countDeltas(found.targets, { sinceMs, untilMs, maxGapMs, blockMs: source.blockMs });
 }
 
 describe('a batch of samples', () => {
@@ -83,8 +83,8 @@ describe('a batch of samples', () => {
           const asked = queries[index];
           kinds.add(outcome.kind === 'NoData' ? outcome.reason : outcome.kind);
           if (asked === undefined || outcome.kind !== 'Samples') continue;
-          const { arms, discarded, untilMs } = outcome;
-          expect({ arms, discarded }).toEqual(count(series, { ...asked, untilMs }));
+          const { blocks, discarded, untilMs } = outcome;
+          expect({ blocks, discarded }).toEqual(count(series, { ...asked, untilMs }));
         }
       }),
       { numRuns: 60 },

@@ -1,5 +1,7 @@
 /** Calls of the metric source, and sources for those who need one. */
+import { sumBlocks } from '../../src/analysis/block.ts';
 import type { MetricSource, SampleOutcome, SampleQuery } from '../../src/analysis/metric-source.ts';
+import type { Arms } from '../../src/analysis/sample.ts';
 import { emitted } from '../../src/source/emitted.ts';
 
 /** sampleMany returns the answers in the order of the queries; it fails where an index comes twice, or not at all. */
@@ -31,6 +33,11 @@ export async function sampleOne(
   const [outcome] = await sampleMany(source, [query], signal);
   if (outcome === undefined) throw new Error('There is no answer.');
   return outcome;
+}
+
+/** withSum adds to an answer what its blocks hold together. */
+export function withSum(outcome: SampleOutcome): SampleOutcome & { readonly arms?: Arms } {
+  return outcome.kind === 'Samples' ? { ...outcome, arms: sumBlocks(outcome.blocks) } : outcome;
 }
 
 /** eachAlone is how a source samples that answers every query by itself, in the order in which the answers are known. */

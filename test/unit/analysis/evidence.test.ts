@@ -23,7 +23,13 @@ const check: CheckSpec = {
 
 function samples(requests: number, errors: number, untilMs: number): SampleOutcome {
   const arms = { stable: { requests: 10 * requests, errors: 0 }, canary: { requests, errors } };
-  return { kind: 'Samples', arms, untilMs, seen: { stable: true, canary: true }, discarded: 0 };
+  return {
+    kind: 'Samples',
+    blocks: [{ endMs: untilMs, arms }],
+    untilMs,
+    seen: { stable: true, canary: true },
+    discarded: 0,
+  };
 }
 function missing(untilMs?: number): SampleOutcome {
   const outcome = { kind: 'NoData', reason: 'SeriesAbsent', message: 'Nothing there.' } as const;

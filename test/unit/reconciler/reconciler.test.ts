@@ -35,7 +35,13 @@ afterEach(() => stop.abort(new Error('the test is over')));
 
 function healthy(untilMs: number): SampleOutcome {
   const arms = { stable: { requests: 900, errors: 0 }, canary: { requests: 300, errors: 0 } };
-  return { kind: 'Samples', arms, untilMs, seen: { stable: true, canary: true }, discarded: 0 };
+  return {
+    kind: 'Samples',
+    blocks: [{ endMs: untilMs, arms }],
+    untilMs,
+    seen: { stable: true, canary: true },
+    discarded: 0,
+  };
 }
 
 /** open stores web/shop, whose canary has another image, and starts a reconciler on it. */
@@ -52,6 +58,7 @@ function restart(): void {
   const nowMs = (): number => clock.nowMs();
   const source: MetricSource = {
     latenessMs: 15_000,
+    blockMs: 5_000,
     resolutionMs: 5_000,
     sample: eachAlone((query) => sample(query)),
     query: async () => ({ kind: 'Value', value: 1 }),
@@ -147,7 +154,9 @@ describe('reconciling a Rollout', () => {
     sample = async ({ untilMs }) =>
       ({
         ...healthy(untilMs),
-        arms: { stable: { requests: 900, errors: 0 }, canary: { requests: 200, errors: 150 } },
+        blocks: [
+          { endMs: untilMs, arms: { stable: { requests: 900, errors: 0 }, canary: { requests: 200, errors: 150 } } },
+        ],
       }) as SampleOutcome;
     world.store.writes.length = 0;
     await advance(30_000);
@@ -159,7 +168,7 @@ describe('reconciling a Rollout', () => {
     await open();
     await settle();
     const arms = { stable: { requests: 900, errors: 0 }, canary: { requests: 200, errors: 150 } };
-    sample = async ({ untilMs }) => ({ ...healthy(untilMs), arms }) as SampleOutcome;
+    sample = async ({ untilMs }) => ({ ...healthy(untilMs), blocks: [{ endMs: untilMs, arms }] }) as SampleOutcome;
     world.store.beforeWrite = ({ kind }) => {
       const route = world.store.read(resources.ingressRoutes, 'web/shop');
       if (kind === 'IngressRoute' && route !== undefined) world.store.put(resources.ingressRoutes, route);
@@ -274,7 +283,9 @@ describe('the series of a Rollout', () => {
     expect(await metrics.text()).toContain('sluice_rollout_observed_percent{namespace="web",name="shop"} 25');
     sample = async ({ untilMs }) => ({
       ...healthy(untilMs),
-      arms: { stable: { requests: 900, errors: 0 }, canary: { requests: 300, errors: 300 } },
+      blocks: [
+        { endMs: untilMs, arms: { stable: { requests: 900, errors: 0 }, canary: { requests: 300, errors: 300 } } },
+      ],
     });
     await advance(60_000);
     await settle();

@@ -27,6 +27,7 @@ beforeEach(() => {
   const answered = eachAlone((query) => sample(query));
   const source: MetricSource = {
     latenessMs,
+    blockMs: resolutionMs,
     resolutionMs,
     sample: (queries, signal) => {
       batches.push(queries);
@@ -48,7 +49,13 @@ beforeEach(() => {
 function samples(untilMs: number, stable: boolean): SampleOutcome {
   const counts = { requests: 0, errors: 0 };
   const arms = { stable: counts, canary: counts };
-  return { kind: 'Samples', arms, untilMs, seen: { stable, canary: false }, discarded: 0 };
+  return {
+    kind: 'Samples',
+    blocks: [{ endMs: untilMs, arms }],
+    untilMs,
+    seen: { stable, canary: false },
+    discarded: 0,
+  };
 }
 
 const unreachable: SampleOutcome = {

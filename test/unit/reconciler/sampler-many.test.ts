@@ -32,6 +32,7 @@ beforeEach(() => {
   query = async () => ({ kind: 'Value', value: 1 });
   const source: MetricSource = {
     latenessMs: 0,
+    blockMs: resolutionMs,
     resolutionMs,
     sample: (queries) => {
       calls.push({ second: clock.monotonicMs() / 1_000, queries });
@@ -56,7 +57,13 @@ beforeEach(() => {
 /** samples is an answer of a thousand requests to each arm, so many of the canary's bad. */
 function samples({ untilMs }: SampleQuery, errors: number): SampleOutcome {
   const arms = { stable: { requests: 1_000, errors: 0 }, canary: { requests: 1_000, errors } };
-  return { kind: 'Samples', arms, untilMs, seen: { stable: true, canary: true }, discarded: 0 };
+  return {
+    kind: 'Samples',
+    blocks: [{ endMs: untilMs, arms }],
+    untilMs,
+    seen: { stable: true, canary: true },
+    discarded: 0,
+  };
 }
 
 function check(name: string, query = `max(${name})`): CheckSpec {

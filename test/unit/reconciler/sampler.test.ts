@@ -34,6 +34,7 @@ beforeEach(() => {
   query = async () => ({ kind: 'Value', value: 1 });
   const source: MetricSource = {
     latenessMs,
+    blockMs: intervalMs,
     resolutionMs: intervalMs,
     sample: eachAlone((of) => {
       asked.push({ second: second(), query: of });
@@ -60,7 +61,13 @@ const second = (): number => clock.monotonicMs() / 1_000;
 /** samples is an answer of ten requests to each arm, one of the canary's bad. */
 function samples(untilMs: number): SampleOutcome {
   const arms = { stable: { requests: 10, errors: 0 }, canary: { requests: 10, errors: 1 } };
-  return { kind: 'Samples', arms, untilMs, seen: { stable: true, canary: true }, discarded: 0 };
+  return {
+    kind: 'Samples',
+    blocks: [{ endMs: untilMs, arms }],
+    untilMs,
+    seen: { stable: true, canary: true },
+    discarded: 0,
+  };
 }
 
 function check(name: string, intervalMs: number): CheckSpec {
@@ -125,6 +132,17 @@ describe('what a Sampler counts', () => {
     ]);
     expect(told).toEqual(['web/shop 0', 'web/shop 0', 'web/shop 0']);
     expect(results).toEqual(['Samples', 'Samples', 'Samples']);
+  });
+
+  it('asks for complete blocks only, and not at all before one is over', async () => {
+    clock.jumpWallClock(3_000);
+    sampler.follow(shop, plan({ sinceMs: startMs + 4_000 }), undefined);
+    await clock.advance(30_000);
+    expect(asked.map(({ second, query }) => [second, query.sinceMs - startMs, query.untilMs - startMs])).toEqual([
+      [20, 4_000, 5_000],
+      [25, 5_000, 10_000],
+      [30, 10_000, 15_000],
+    ]);
   });
 });
 

@@ -3,7 +3,7 @@ import type { SampleOutcome, SampleQuery } from '../../../src/analysis/metric-so
 import { systemClock } from '../../../src/clock.ts';
 import { createPrometheusSource, prometheusDefaults, type PrometheusSource } from '../../../src/source/prometheus.ts';
 import type { Series } from '../../../src/source/series.ts';
-import { sampleMany } from '../../support/metric-source.ts';
+import { sampleMany, withSum } from '../../support/metric-source.ts';
 import { CannedPrometheus } from './canned-prometheus.ts';
 import { timeline, type Scrape } from './timeline.ts';
 
@@ -61,6 +61,11 @@ function expected(index: number, scrapes = 4): object {
   return { kind: 'Samples', arms: { stable, canary: { requests: scrapes * (index + 2), errors: scrapes } } };
 }
 
+/** sampleAll asks for all of them at once, and adds up the blocks of each. */
+async function sampleAll(queries: readonly SampleQuery[]): Promise<readonly SampleOutcome[]> {
+  return (await sampleMany(source, queries, signal)).map(withSum);
+}
+
 const asked = (part: string): readonly string[] => prometheus.queries.filter((promql) => promql.includes(part));
 const lengthsOf = (queries: readonly string[]): readonly number[] =>
   queries.map((promql) => Number(/\[(\d+)ms\]/.exec(promql)?.[1]));
@@ -69,7 +74,7 @@ describe('the queries of a batch', () => {
   test('are shared: one for each chunk of rollouts, and one of each kind for the instances of all', async () => {
     prometheus.series = timeline('a:8080', shop(96));
     const queries = Array.from({ length: 96 }, (_, index) => rollout(index));
-    const outcomes = await sampleMany(source, queries, signal);
+    const outcomes = await sampleAll(queries);
     for (const [index, outcome] of outcomes.entries()) expect(outcome).toMatchObject(expected(index));
     expect(asked('traefik_service_requests_total')).toHaveLength(3);
     expect(asked('up{')).toHaveLength(1);
@@ -81,7 +86,7 @@ describe('the queries of a batch', () => {
     prometheus.series = timeline('a:8080', shop(3));
     const shared = ['S2'];
     const queries = [rollout(0, { stable: shared }), rollout(1, { stable: shared, canary: ['C0'] })];
-    const [first, second] = await sampleMany(source, queries, signal);
+    const [first, second] = await sampleAll(queries);
     expect(first).toMatchObject({ arms: { stable: { requests: 120 }, canary: { requests: 8, errors: 4 } } });
     expect(second).toEqual(first);
     expect(asked('requests_total')).toEqual([expect.stringContaining('service=~"^(?:S2|C0)$"')]);
@@ -90,7 +95,7 @@ describe('the queries of a batch', () => {
   test('ask once whether Traefik is scraped, however many rollouts have no series', async () => {
     prometheus.series = timeline('a:8080', shop(1));
     const queries = Array.from({ length: 50 }, (_, index) => rollout(index + 1));
-    const outcomes = await sampleMany(source, [rollout(0), ...queries], signal);
+    const outcomes = await sampleAll([rollout(0), ...queries]);
     expect(outcomes[0]).toMatchObject(expected(0));
     expect(outcomes[50]).toMatchObject({
       reason: 'SeriesAbsent',
@@ -107,7 +112,7 @@ describe('the queries of a batch', () => {
       late,
       ...Array.from({ length: 39 }, (_, index) => rollout(index, { sinceMs: startMs - index * 700 })),
     ];
-    const [caughtUp, ...others] = await sampleMany(source, queries, signal);
+    const [caughtUp, ...others] = await sampleAll(queries);
     expect(caughtUp).toMatchObject(expected(39, 204));
     for (const [index, outcome] of others.entries()) {
       // Scrapes at -15 s and, from 15 s before on, another one.
@@ -124,11 +129,7 @@ describe('the queries of a batch', () => {
 
   test('read the time before once for all when scrapes were missed', async () => {
     prometheus.series = timeline('a:8080', shop(40, { from: -300, isUp: (at) => at < -120 || at >= 15 }));
-    const outcomes = await sampleMany(
-      source,
-      Array.from({ length: 40 }, (_, index) => rollout(index)),
-      signal,
-    );
+    const outcomes = await sampleAll(Array.from({ length: 40 }, (_, index) => rollout(index)));
     // The first difference is that from -135 s to 15 s: all that was counted in ten scrapes' time.
     for (const [index, outcome] of outcomes.entries()) expect(outcome).toMatchObject(expected(index, 13));
     const before = asked('instance=~').filter((promql) => promql.includes('requests_total'));
@@ -139,18 +140,14 @@ describe('the queries of a batch', () => {
 
   test('read the time before for nobody where it was read for another', async () => {
     prometheus.series = timeline('a:8080', shop(2, { isUp: (at) => at < -30 || at >= 15 }));
-    const outcomes = await sampleMany(source, [rollout(0), rollout(1, { sinceMs: startMs - 20_000 })], signal);
+    const outcomes = await sampleAll([rollout(0), rollout(1, { sinceMs: startMs - 20_000 })]);
     for (const [index, outcome] of outcomes.entries()) expect(outcome).toMatchObject(expected(index, 7));
     expect(prometheus.queries).toHaveLength(3);
   });
 
   test('read no counters of the time before for a pod that was not there', async () => {
     prometheus.series = [...timeline('a:8080', shop(40)), ...timeline('b:8080', shop(40, { from: 30 }))];
-    const outcomes = await sampleMany(
-      source,
-      Array.from({ length: 40 }, (_, index) => rollout(index)),
-      signal,
-    );
+    const outcomes = await sampleAll(Array.from({ length: 40 }, (_, index) => rollout(index)));
     for (const [index, outcome] of outcomes.entries()) expect(outcome).toMatchObject(expected(index, 6));
     expect(asked('requests_total')).toHaveLength(2);
     expect(asked('up{')).toHaveLength(3);
@@ -162,7 +159,7 @@ describe('the queries of a batch', () => {
     const chunks: number[] = [];
     for (let tick = 0; tick < 4; tick += 1) {
       prometheus.queries.length = 0;
-      await sampleMany(source, queries, signal);
+      await sampleAll(queries);
       chunks.push(asked('requests_total').length);
     }
     expect(chunks).toEqual([13, 7, 4, 4]);
@@ -181,7 +178,7 @@ describe('chunks of a batch', () => {
     [400, 'SourceRefused'],
   ])('that are answered with %i leave the others whole', async (status, reason) => {
     prometheus.before = (promql) => (isFirst(promql) ? status : undefined);
-    const outcomes = await sampleMany(source, queries, signal);
+    const outcomes = await sampleAll(queries);
     for (const [index, outcome] of outcomes.entries()) {
       if (index < 32) expect(outcome).toMatchObject({ kind: 'NoData', reason });
       else expect(outcome).toMatchObject(expected(index));
@@ -225,7 +222,7 @@ describe('chunks of a batch', () => {
     const counts: number[] = [];
     for (let call = 0; call < 4; call += 1) {
       prometheus.queries.length = 0;
-      const outcomes = await sampleMany(source, queries, signal);
+      const outcomes = await sampleAll(queries);
       for (const [index, outcome] of outcomes.entries()) expect(outcome).toMatchObject(expected(index));
       counts.push(asked('requests_total').length);
     }
@@ -239,7 +236,7 @@ describe('slow queries of users', () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     prometheus.before = (promql) => (promql === 'vector(1)' ? released : undefined);
     const slow = Array.from({ length: 20 }, () => source.query('vector(1)', startMs, signal));
-    expect(await sampleMany(source, [rollout(0)], signal)).toMatchObject([expected(0)]);
+    expect(await sampleAll([rollout(0)])).toMatchObject([expected(0)]);
     release();
     await Promise.all(slow);
   });

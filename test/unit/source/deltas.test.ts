@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { sumBlocks } from '../../../src/analysis/block.ts';
 import { classifyCode } from '../../../src/source/code-class.ts';
 import { countDeltas } from '../../../src/source/deltas.ts';
 import type { Series } from '../../../src/source/series.ts';
@@ -26,8 +27,9 @@ function count(...instances: readonly (readonly Series[])[]): {
 } {
   const outcome = targetsOf(instances.flat());
   if (outcome.kind === 'Refused') throw new Error(outcome.message);
-  const window = { sinceMs: 0, untilMs: 1_000 * second, maxGapMs: 600 * second };
-  const { arms, discarded } = countDeltas(outcome.targets, window);
+  const window = { sinceMs: 0, untilMs: 1_000 * second, maxGapMs: 600 * second, blockMs: 10 * second };
+  const { blocks, discarded } = countDeltas(outcome.targets, window);
+  const arms = sumBlocks(blocks);
   return {
     canary: [arms.canary.requests, arms.canary.errors],
     stable: [arms.stable.requests, arms.stable.errors],

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lastBlockEnd, type Block } from '../../../src/analysis/block.ts';
 import type { SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
-import { addArms, noArms } from '../../../src/analysis/sample.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { isSluiceError } from '../../../src/errors.ts';
 import {
@@ -9,7 +9,7 @@ import {
   type PrometheusConfig,
   type PrometheusSource,
 } from '../../../src/source/prometheus.ts';
-import { sampleOne } from '../../support/metric-source.ts';
+import { sampleOne, withSum } from '../../support/metric-source.ts';
 import { CannedPrometheus, json, type Reply } from './canned-prometheus.ts';
 import { timeline, type Scrape } from './timeline.ts';
 
@@ -44,6 +44,9 @@ function window(sinceSeconds: number, untilSeconds: number): SampleQuery {
 function sample(query: SampleQuery, change: Partial<PrometheusConfig> = {}): Promise<SampleOutcome> {
   return sampleOne(connect(change), query, signal);
 }
+async function summed(query: SampleQuery, change: Partial<PrometheusConfig> = {}): Promise<SampleOutcome> {
+  return withSum(await sample(query, change));
+}
 /** every returns scrapes each 15 s; the canary answers one request a second, every tenth of them badly. */
 function every(
   fromSeconds: number,
@@ -74,7 +77,10 @@ describe('sample', () => {
     prometheus.series = timeline('a:8080', every(-60, 120));
     expect(await sample(window(0, 60))).toEqual({
       kind: 'Samples',
-      arms: { stable: { requests: 540, errors: 0 }, canary: { requests: 60, errors: 6 } },
+      blocks: [15_000, 30_000, 45_000, 60_000].map((atMs, index) => ({
+        endMs: startMs + atMs,
+        arms: { stable: { requests: 135, errors: 0 }, canary: { requests: 15, errors: 1 + (index % 2) } },
+      })),
       untilMs: startMs + 60_000,
       seen: { stable: true, canary: true },
       discarded: 0,
@@ -91,7 +97,7 @@ describe('sample', () => {
         : { ...series, labels: { ...labels, exported_service: service, service: 'traefik' } };
     });
     const config = { serviceLabel: 'exported_service', extraMatchers: 'job="traefik"' };
-    expect(await sample(window(0, 60), config)).toMatchObject({ arms: { canary: { requests: 60, errors: 6 } } });
+    expect(await summed(window(0, 60), config)).toMatchObject({ arms: { canary: { requests: 60, errors: 6 } } });
     expect(prometheus.queries.every((query) => query.includes(',job="traefik"}'))).toBe(true);
   });
 
@@ -107,23 +113,26 @@ describe('sample', () => {
     async (_name, [history, requests]) => {
       prometheus.series = timeline('a:8080', history);
       const source = connect();
-      const whole = await sampleOne(source, window(0, 1_200), signal);
-      let arms = noArms;
+      const whole = withSum(await sampleOne(source, window(0, 1_200), signal));
+      const blocks: Block[] = [];
       let sinceMs = startMs;
       for (let at = 7; sinceMs < startMs + 1_200_000; at += 7) {
         const untilMs = Math.min(startMs + at * 1_000, startMs + 1_200_000);
         const part = await sampleOne(source, { ...window(0, 0), sinceMs, untilMs }, signal);
         if (part.kind === 'NoData') expect(part.reason).toBe('TargetDown');
-        else [arms, sinceMs] = [addArms(arms, part.arms), part.untilMs];
+        else {
+          blocks.push(...part.blocks);
+          expect(part.untilMs).toBe(Math.max(sinceMs, lastBlockEnd(untilMs, source.blockMs)));
+          sinceMs = part.untilMs;
+        }
       }
-      expect(whole).toMatchObject({ kind: 'Samples', arms });
-      expect(arms.canary.requests).toBe(requests);
+      expect(whole).toMatchObject({ kind: 'Samples', blocks, arms: { canary: { requests } } });
     },
   );
 
   test('reads a long window in pieces of five minutes', async () => {
     prometheus.series = timeline('a:8080', every(-60, 1_800));
-    expect(await sample(window(0, 1_800))).toMatchObject({ arms: { canary: { requests: 1_800, errors: 180 } } });
+    expect(await summed(window(0, 1_800))).toMatchObject({ arms: { canary: { requests: 1_800, errors: 180 } } });
     const lengths = prometheus.queries.map((query) => Number(/\[(\d+)ms\]/.exec(query)?.[1]));
     expect(Math.max(...lengths)).toBe(300_000);
   });
@@ -131,9 +140,9 @@ describe('sample', () => {
   test('replays at most an hour a call and says how far it came', async () => {
     prometheus.series = timeline('a:8080', every(-60, 7_200));
     const source = connect();
-    const first = await sampleOne(source, window(0, 7_200), signal);
+    const first = withSum(await sampleOne(source, window(0, 7_200), signal));
     expect(first).toMatchObject({ untilMs: startMs + 3_600_000, arms: { canary: { requests: 3_600 } } });
-    expect(await sampleOne(source, window(3_600, 7_200), signal)).toMatchObject({
+    expect(withSum(await sampleOne(source, window(3_600, 7_200), signal))).toMatchObject({
       arms: { canary: { requests: 3_600 } },
     });
   });
@@ -142,7 +151,7 @@ describe('sample', () => {
     prometheus.series = timeline('a:8080', every(7_000, 7_200));
     expect(await sample(window(0, 7_200))).toMatchObject({
       kind: 'Samples',
-      arms: noArms,
+      blocks: [],
       untilMs: startMs + 3_600_000,
     });
   });
@@ -181,14 +190,40 @@ describe('sample', () => {
     });
   });
 
-  test('a window shorter than a scrape interval holds no scrape and is no missing data', async () => {
+  test('a window without a complete block keeps the watermark and is no missing data', async () => {
     prometheus.series = timeline('a:8080', every(-60, 120));
-    expect(await sample(window(1, 9))).toMatchObject({ kind: 'Samples', arms: noArms, untilMs: startMs + 9_000 });
+    expect(await sample(window(1, 14))).toMatchObject({ kind: 'Samples', blocks: [], untilMs: startMs + 1_000 });
+    expect(await sample(window(1, 29))).toMatchObject({
+      kind: 'Samples',
+      blocks: [{ endMs: startMs + 15_000 }],
+      untilMs: startMs + 15_000,
+    });
+  });
+
+  test('blocks are no shorter than a scrape, and ten seconds long where scrapes are close', async () => {
+    expect([5_000, 10_000, 60_000].map((scrapeIntervalMs) => connect({ scrapeIntervalMs }).blockMs)).toEqual([
+      10_000, 10_000, 60_000,
+    ]);
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    const outcome = await sample(window(0, 120), { blockMs: 60_000 });
+    expect(outcome).toMatchObject({ blocks: [{ endMs: startMs + 60_000 }, { endMs: startMs + 120_000 }] });
+  });
+
+  test('leaves out blocks without a scrape and keeps those without requests', async () => {
+    const still = every(-60, 120, (at) => at < 30 || at > 70).map((scrape) => ({
+      ...scrape,
+      counters: { 'S/200': 7, 'C/200': 1 },
+    }));
+    prometheus.series = timeline('a:8080', still);
+    const arms = { stable: { requests: 0, errors: 0 }, canary: { requests: 0, errors: 0 } };
+    expect(await sample(window(0, 120))).toMatchObject({
+      blocks: [15_000, 75_000, 90_000, 105_000, 120_000].map((atMs) => ({ endMs: startMs + atMs, arms })),
+    });
   });
 
   test('an empty window keeps the watermark', async () => {
     prometheus.series = timeline('a:8080', every(-60, 120));
-    expect(await sample(window(30, 0))).toMatchObject({ kind: 'Samples', arms: noArms, untilMs: startMs + 30_000 });
+    expect(await sample(window(30, 0))).toMatchObject({ kind: 'Samples', blocks: [], untilMs: startMs + 30_000 });
   });
 
   test('refuses a service label that stands for both arms', async () => {
