@@ -1,0 +1,68 @@
+/** Figures of a judge in a scenario, out of the outcomes of its runs. */
+import { figures, type Figure, type Scenario } from './scenario.ts';
+import type { Outcome } from './trial.ts';
+
+/** Entry is the row of one scenario and judge in the last line of the bench. */
+export interface Entry {
+  readonly scenario: string;
+  readonly judge: string;
+  readonly runs: number;
+  /** rollbackPercent does not count those before the canary was bad. */
+  readonly rollbackPercent: number;
+  /** earlyPercent are rollbacks before a bad canary was bad. */
+  readonly earlyPercent: number;
+  /** medianSeconds is from the start of the fault to a right rollback, or with a good canary from the start to when it may be promoted. */
+  readonly medianSeconds: number | null;
+  readonly promotedPercent: number;
+  /** badPromotedPercent is promotedPercent of a bad canary, else 0. */
+  readonly badPromotedPercent: number;
+  readonly heldPercent: number;
+  /** excessErrors is the mean number of errors that the canary's fault has cost. */
+  readonly excessErrors: number;
+  /** isAsExpected is whether each figure is within what the scenario states for this judge; null where it states nothing. */
+  readonly isAsExpected: boolean | null;
+}
+
+/** score sums up the runs of a judge. */
+export function score(scenario: Scenario, judge: string, outcomes: readonly Outcome[]): Entry {
+  const onset = scenario.isBad ? (scenario.canary?.fromSeconds ?? 0) : 0;
+  const rolledBack = outcomes.filter(({ end }) => end === 'RolledBack');
+  const inTime = rolledBack.filter(({ seconds }) => seconds > onset);
+  const promoted = outcomes.filter(({ end }) => end === 'Promoted');
+  const right = scenario.isBad ? inTime : promoted;
+  const percent = (part: readonly unknown[]): number => round((100 * part.length) / outcomes.length);
+  const numbers = {
+    rollbackPercent: percent(inTime),
+    earlyPercent: percent(rolledBack) - percent(inTime),
+    medianSeconds: medianOf(right.map(({ seconds }) => seconds - onset)),
+    promotedPercent: percent(promoted),
+    badPromotedPercent: scenario.isBad ? percent(promoted) : 0,
+    heldPercent: percent(outcomes.filter(({ end }) => end === 'Held')),
+    excessErrors: round(outcomes.reduce((sum, outcome) => sum + outcome.excessErrors, 0) / outcomes.length),
+  };
+  const misses = missesOf(scenario, judge, numbers);
+  const isAsExpected = scenario.expect[judge] === undefined ? null : misses.length === 0;
+  return { scenario: scenario.name, judge, runs: outcomes.length, ...numbers, isAsExpected };
+}
+
+/** missesOf returns the figures that are outside of what the scenario states for the judge. */
+export function missesOf(
+  { expect }: Pick<Scenario, 'expect'>,
+  judge: string,
+  numbers: Readonly<Record<Figure, number | null>>,
+): readonly Figure[] {
+  return figures.filter((figure) => {
+    const [least, most] = expect[judge]?.[figure] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    const value = numbers[figure];
+    return value !== null && (value < least || value > most);
+  });
+}
+
+function medianOf(values: readonly number[]): number | null {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.ceil(sorted.length / 2) - 1] ?? null;
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(1));
+}
