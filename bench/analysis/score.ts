@@ -33,7 +33,7 @@ export function score(scenario: Scenario, judge: string, outcomes: readonly Outc
   const percent = (part: readonly unknown[]): number => round((100 * part.length) / outcomes.length);
   const numbers = {
     rollbackPercent: percent(inTime),
-    earlyPercent: percent(rolledBack) - percent(inTime),
+    earlyPercent: percent(rolledBack.filter(({ seconds }) => seconds <= onset)),
     medianSeconds: medianOf(right.map(({ seconds }) => seconds - onset)),
     promotedPercent: percent(promoted),
     badPromotedPercent: scenario.isBad ? percent(promoted) : 0,

@@ -1,0 +1,203 @@
+import { describe, expect, test } from 'vitest';
+import type { Judge, Verdict } from '../../../bench/analysis/judges/judge.ts';
+import { findShift } from '../../../bench/analysis/judges/mann-whitney.ts';
+import { argoErrorRatio } from '../../../bench/analysis/judges/argo-rollouts.ts';
+import { flaggerSuccessRate } from '../../../bench/analysis/judges/flagger.ts';
+import { kayentaErrorRatio } from '../../../bench/analysis/judges/kayenta.ts';
+import { readScenarios } from '../../../bench/analysis/scenario-files.ts';
+import type { Scenario } from '../../../bench/analysis/scenario.ts';
+import { score } from '../../../bench/analysis/score.ts';
+import { runTrial } from '../../../bench/analysis/trial.ts';
+import { startMs, type Tick } from '../../../bench/analysis/traffic.ts';
+
+const scenarios = readScenarios();
+const named = (name: string): Scenario => scenarios.find((scenario) => scenario.name === name)!;
+
+/** paced says what it is told by the seconds since the start. */
+function paced(say: (seconds: number, stepSeconds: number) => Verdict): Judge {
+  return {
+    name: 'sluice',
+    metrics: ['Errors'],
+    isPaced: true,
+    start: () => {
+      let verdict: Verdict = 'Continue';
+      return {
+        add: ({ endMs }, { stepStartMs }) => {
+          verdict = say((endMs - startMs) / 1000, (endMs - stepStartMs) / 1000);
+        },
+        verdict: () => verdict,
+      };
+    },
+  };
+}
+
+describe('a trial of a whole rollout', () => {
+  const rollout = named('rollout-healthy-500rps');
+  const endOf = (say: Parameters<typeof paced>[0]) => runTrial(rollout, [paced(say)], 'seed')[0];
+
+  test('leaves each step after its least time when it may proceed', () => {
+    expect(endOf(() => 'MayProceed')).toMatchObject({ end: 'Promoted', seconds: 240 });
+  });
+
+  test('leaves a step at its planned end when nothing is proven, but not the last', () => {
+    expect(endOf((seconds) => (seconds > 1_850 ? 'MayPromote' : 'Continue'))).toMatchObject({
+      end: 'Promoted',
+      seconds: 1_860,
+    });
+    expect(endOf(() => 'Continue')).toMatchObject({ end: 'Held', seconds: 5_400 });
+  });
+
+  test('does not leave early on cumulative proof alone', () => {
+    expect(endOf(() => 'MayPromote')).toMatchObject({ end: 'Promoted', seconds: 1_800 });
+  });
+
+  test('ends with a rollback', () => {
+    expect(endOf((seconds) => (seconds >= 400 ? 'Rollback' : 'Continue'))).toMatchObject({
+      end: 'RolledBack',
+      seconds: 400,
+    });
+  });
+
+  test('shows a judge the same requests whoever else is judged', () => {
+    const scenario = named('healthy-5rps');
+    const [alone] = runTrial(scenario, [flaggerSuccessRate], 'seed');
+    const together = runTrial(scenario, [argoErrorRatio(1), flaggerSuccessRate], 'seed')[1];
+    expect(together).toEqual(alone);
+  });
+});
+
+describe('a score', () => {
+  test('tells rollbacks before the fault from those after it, and says what is not as expected', () => {
+    const late = {
+      ...named('late-onset'),
+      expect: { sluice: { earlyPercent: [0, 0], medianSeconds: [0, 120] } as const },
+    };
+    const outcomes = [
+      { end: 'RolledBack', seconds: 600, excessErrors: 0 },
+      { end: 'RolledBack', seconds: 1_900, excessErrors: 30 },
+      { end: 'Promoted', seconds: 3_600, excessErrors: 90 },
+      { end: 'Held', seconds: 3_600, excessErrors: 80 },
+    ] as const;
+    expect(score(late, 'sluice', outcomes)).toEqual({
+      scenario: 'late-onset',
+      judge: 'sluice',
+      runs: 4,
+      rollbackPercent: 25,
+      earlyPercent: 25,
+      medianSeconds: 100,
+      promotedPercent: 25,
+      badPromotedPercent: 25,
+      heldPercent: 25,
+      excessErrors: 50,
+      isAsExpected: false,
+    });
+    expect(score(late, 'sluice', outcomes.slice(1)).isAsExpected).toBe(true);
+    expect(score(late, 'other', outcomes).isAsExpected).toBeNull();
+  });
+});
+
+/** tickOf is a minute in one tick, so that each is a point of Kayenta. */
+function minutes(
+  judge: Judge,
+  ratios: readonly (readonly [canary: number, stable: number])[],
+  requests = 1_000,
+): Verdict {
+  const watch = judge.start(named('healthy-500rps'), []);
+  for (const [index, [canary, stable]] of ratios.entries()) {
+    const endMs = startMs + (index + 1) * 60_000;
+    const arms = {
+      canary: { requests, errors: canary * requests },
+      stable: { requests, errors: stable * requests },
+    };
+    const outcome: Tick['outcome'] = {
+      kind: 'Samples',
+      blocks: [{ endMs, arms }],
+      untilMs: endMs,
+      seen: { stable: true, canary: true },
+      discarded: 0,
+    };
+    watch.add({ endMs, outcome, excessErrors: 0 }, { weight: 5, stepStartMs: startMs });
+  }
+  return watch.verdict();
+}
+
+describe('the re-implemented judges', () => {
+  const stable = Array.from({ length: 10 }, () => 0.005);
+  const withBad = (bad: number) => stable.map((ratio, index) => [index < bad ? 100 * ratio : ratio, ratio] as const);
+
+  test('Kayenta passes 7 points of 10 that are a hundred times worse, and fails the eighth (spinnaker issue 6278)', () => {
+    expect(minutes(kayentaErrorRatio, withBad(7))).toBe('Continue');
+    expect(minutes(kayentaErrorRatio, withBad(8))).toBe('Rollback');
+  });
+
+  test('Kayenta passes sparse errors (kayenta issue 426) and what is equal', () => {
+    expect(
+      minutes(
+        kayentaErrorRatio,
+        stable.map((_, index) => [index < 3 ? 0.5 : 0, 0]),
+      ),
+    ).toBe('Continue');
+    expect(
+      minutes(
+        kayentaErrorRatio,
+        stable.map(() => [0.005, 0.005]),
+      ),
+    ).toBe('Continue');
+  });
+
+  test('Flagger adds failed checks up over the rollout, and a minute without requests is one', () => {
+    const good = [0, 0] as const;
+    const bad = [0.02, 0] as const;
+    expect(minutes(flaggerSuccessRate, [bad, good, bad, good, bad, good, bad, good])).toBe('Continue');
+    expect(minutes(flaggerSuccessRate, [bad, good, bad, good, bad, good, bad, good, bad])).toBe('Rollback');
+    expect(
+      minutes(
+        flaggerSuccessRate,
+        Array.from({ length: 5 }, () => good),
+        0,
+      ),
+    ).toBe('Rollback');
+  });
+
+  test('Argo aborts on the first window above its limit, and on the fifth without a value', () => {
+    expect(
+      minutes(argoErrorRatio(1), [
+        [0, 0],
+        [0.019, 0],
+      ]),
+    ).toBe('Continue');
+    expect(
+      minutes(argoErrorRatio(1), [
+        [0, 0],
+        [0.021, 0],
+      ]),
+    ).toBe('Rollback');
+    expect(
+      minutes(
+        argoErrorRatio(1),
+        Array.from({ length: 4 }, () => [0, 0] as const),
+        0,
+      ),
+    ).toBe('Continue');
+    expect(
+      minutes(
+        argoErrorRatio(1),
+        Array.from({ length: 5 }, () => [0, 0] as const),
+        0,
+      ),
+    ).toBe('Rollback');
+  });
+
+  test('the Mann-Whitney shift is the median of differences, within its interval', () => {
+    const control = [1, 2, 4, 7, 11, 16, 22, 29, 37, 46];
+    const shift = findShift(
+      control.map((value) => value + 5),
+      control,
+      2.326,
+    );
+    expect(shift.estimate).toBeCloseTo(5, 3);
+    expect(shift.lower).toBeLessThan(5);
+    expect(shift.upper).toBeGreaterThan(5);
+    expect(shift.lower).toBeGreaterThan(-46);
+  });
+});
