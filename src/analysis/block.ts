@@ -9,7 +9,7 @@ import { addArms, noArms, type Arms } from './sample.ts';
 export interface Block {
   readonly endMs: number;
   readonly arms: Arms;
-  /** durations are there where bounds were asked for. */
+  /** durations are there where bounds were asked for, unless the block began before the query did, or no instance's buckets could be compared. */
   readonly durations?: { readonly stable: Durations; readonly canary: Durations };
 }
 

@@ -25,6 +25,8 @@ export interface SamplesOutcome {
   readonly blocks: readonly Block[];
   /** bounds are those of the durations in the blocks, in seconds, ascending and finite; there where they were asked for. */
   readonly bounds?: readonly number[];
+  /** missingDurations says why durations that were asked for could not be read; the requests hold all the same. */
+  readonly missingDurations?: { readonly reason: NoDataReason; readonly message: string };
   /**
    * untilMs is the watermark: everything up to here is counted. It is the end of a block, so that windows however cut
    * give the same blocks, or else `sinceMs` where no block is complete. A long replay stops before the queried end.

@@ -6,20 +6,23 @@ import type { Lanes } from './lanes.ts';
 import type { ApiAnswer, ApiFailure } from './prometheus-api.ts';
 import { createInstanceBook, type InstanceBook, type RangeReader } from './prometheus-window.ts';
 import { requestsSelector, type SelectorConfig } from './selectors.ts';
+import { readDurations, type DurationReaderParts } from './duration-reader.ts';
 import { groupBy, mergeSeries, type Series } from './series.ts';
 import { addInstances, instanceOf, type Instances, type Span } from './targets.ts';
-import type { Turns } from './turns.ts';
+
+/** BatchConfig is what of the configuration counts here. */
+export interface BatchConfig extends SelectorConfig {
+  readonly scrapeIntervalMs: number;
+}
 
 /** BatchParts are what reads and counts; lanes and chunk size live as long as the source. */
-export interface BatchParts {
-  readonly config: SelectorConfig;
+export interface BatchParts extends DurationReaderParts {
+  readonly config: BatchConfig;
   readonly range: RangeReader;
   /** findDown says that no Traefik was scraped shortly before `atMs`, if so. */
   readonly findDown: (atMs: number, signal: AbortSignal) => Promise<SampleOutcome | undefined>;
   readonly lanes: Lanes;
-  readonly turns: Turns;
   readonly chunkSize: ChunkSize;
-  readonly blockMs: number;
   /** baseMs is the length of the usual span. */
   readonly baseMs: number;
 }
@@ -74,24 +77,34 @@ async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<v
   // While Traefik is not scraped the watermarks stay, and the windows grow; ask the cheap question first.
   const live = group.isReplay ? await withoutDown(call, members) : members;
   if (live.length === 0) return;
+  // Beside the counters: that takes no longer, and where they fail nobody looks at it.
+  const durations = readDurations(call, live, call.signal);
+  durations.catch(() => undefined);
   const requests = await readRequests(call, live, group.span);
   if (requests.kind === 'Failure' && requests.isTooMuch && live.length > 1) return runHalves(reading, live);
   if (requests.kind === 'Failure') return emitAll(call, live, failed(requests));
   const byService = groupBy(requests.value, (labels) => labels[call.config.serviceLabel] ?? '');
   const instances = await reading.recent.read(namesOf(requests.value), call.signal);
-  await answerChunk(reading, live, { byService, instances });
+  await answerChunk(reading, live, { byService, instances, durations: await durations });
 }
 
 async function answerChunk(
   reading: Reading,
   members: readonly Wanted[],
-  read: { readonly byService: Data['requests']; readonly instances: ApiAnswer<Instances> },
+  read: {
+    readonly byService: Data['requests'];
+    readonly instances: ApiAnswer<Instances>;
+    readonly durations: Awaited<ReturnType<typeof readDurations>>;
+  },
 ): Promise<void> {
   const { call } = reading;
   const { instances } = read;
   const known = instances.kind === 'Answer' ? instances.value : noInstances;
   const { config, blockMs } = call;
-  const data: Data = { serviceLabel: config.serviceLabel, blockMs, requests: read.byService, instances: known };
+  const { serviceLabel, scrapeIntervalMs } = config;
+  const counters = { serviceLabel, blockMs, requests: read.byService, instances: known };
+  const data: Data =
+    read.durations === undefined ? counters : { ...counters, durations: { read: read.durations, scrapeIntervalMs } };
   const looks = await call.turns.take(() => members.map((wanted) => ({ wanted, look: lookAt(wanted, data) })));
   const late = new Map<Wanted, Late>();
   const absent: Wanted[] = [];

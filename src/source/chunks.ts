@@ -12,6 +12,8 @@ export interface Wanted {
   readonly untilMs: number;
   /** askedUntilMs is the end of the last complete block that was asked for. */
   readonly askedUntilMs: number;
+  /** bounds are ascending. */
+  readonly bounds?: 'All' | readonly number[];
   /** span is what has to be read: the window, and enough before it to hold the scrape that the first difference starts from. */
   readonly span: Span;
 }

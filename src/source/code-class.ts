@@ -6,6 +6,9 @@ export type Quality = 'Good' | 'Bad' | 'Neither';
 /** gRPC status codes of a broken service: Unknown, DeadlineExceeded, Internal, Unavailable, DataLoss. */
 const badGrpcCodes: ReadonlySet<string> = new Set(['2', '4', '13', '14', '15']);
 
+/** goodCodes is a matcher of the codes of good requests: an HTTP status has three digits, so none is taken for one of gRPC. */
+export const goodCodes = `code!~"5[0-9][0-9]|499|${[...badGrpcCodes].join('|')}"`;
+
 /** classifyCode returns the Quality of a request. With a gRPC protocol the code is the gRPC status, never an HTTP status (Traefik 3.6, pkg/middlewares/metrics). */
 export function classifyCode(protocol: string | undefined, code: string | undefined): Quality {
   if (protocol === 'grpc' || protocol === 'grpc-web') return badGrpcCodes.has(code ?? '') ? 'Bad' : 'Good';

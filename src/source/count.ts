@@ -1,8 +1,11 @@
 /** Counts one rollout in what was read for many, purely. */
 import type { NoDataReason, SampleOutcome, SamplesOutcome } from '../analysis/metric-source.ts';
+import { commonBounds, type BucketsByService } from './buckets.ts';
 import type { Wanted } from './chunks.ts';
 import { classifyCode } from './code-class.ts';
 import { countDeltas } from './deltas.ts';
+import { countDurations } from './duration-deltas.ts';
+import type { ApiAnswer } from './prometheus-api.ts';
 import type { Labels, Series } from './series.ts';
 import {
   findTargets,
@@ -19,6 +22,8 @@ import {
 export interface Data {
   readonly serviceLabel: string;
   readonly blockMs: number;
+  /** durations are buckets at the ends of the blocks; left out where nobody wants any. */
+  readonly durations?: { readonly read: ApiAnswer<BucketsByService>; readonly scrapeIntervalMs: number };
   readonly requests: ReadonlyMap<string, readonly Series[]>;
   readonly instances: Instances;
 }
@@ -126,5 +131,26 @@ function count(
 ): SamplesOutcome {
   const { sinceMs, untilMs } = wanted;
   const tally = countDeltas(targets, { sinceMs, untilMs, maxGapMs, blockMs: data.blockMs });
-  return { kind: 'Samples', ...tally, untilMs, seen: seenIn(wanted, data, requests) };
+  const outcome = { kind: 'Samples', ...tally, untilMs, seen: seenIn(wanted, data, requests) } as const;
+  return wanted.bounds === undefined ? outcome : addDurations(outcome, wanted, data, targets);
+}
+
+/** What is not known of durations does not hold up what is known of errors. */
+function addDurations(
+  outcome: SamplesOutcome,
+  { services, sinceMs, untilMs, bounds: wanted = [] }: Wanted,
+  { durations, blockMs }: Data,
+  targets: readonly Target[],
+): SamplesOutcome {
+  if (durations === undefined) return outcome;
+  const { read, scrapeIntervalMs } = durations;
+  if (read.kind === 'Failure') return { ...outcome, missingDurations: { reason: read.reason, message: read.message } };
+  const bounds = wanted === 'All' ? commonBounds(read.value, services.keys()) : wanted;
+  const window = { services, sinceMs, untilMs, blockMs, scrapeIntervalMs, bounds };
+  const counted = countDurations(targets, read.value, window);
+  const blocks = outcome.blocks.map((block) => {
+    const durations = counted.get(block.endMs);
+    return durations === undefined ? block : { ...block, durations };
+  });
+  return { ...outcome, blocks, bounds };
 }

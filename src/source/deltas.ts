@@ -7,6 +7,7 @@
  * its start.
  */
 import { blockEndOf, type Block } from '../analysis/block.ts';
+import { compareProcess, type ProcessChange } from './process-change.ts';
 import type { Arm, Target } from './targets.ts';
 
 /** DeltaWindow is (sinceMs, untilMs] in blocks of blockMs; two scrapes further apart than maxGapMs are not compared. */
@@ -68,7 +69,7 @@ function scrapePairs({ scrapes }: Target, window: DeltaWindow): readonly (readon
  */
 function compare(target: Target, fromMs: number, toMs: number): readonly number[] | 'Untrusted' | 'Absent' {
   if (!target.counters.some(({ samples }) => samples.has(toMs))) return 'Absent';
-  const process = compareProcess(target, fromMs, toMs);
+  const process = compareProcess(target.startedSeconds, fromMs, toMs);
   if (process === 'Other' || target.strays.some((atMs) => atMs > fromMs && atMs < toMs)) return 'Untrusted';
   const deltas: number[] = [];
   for (const { samples } of target.counters) {
@@ -98,24 +99,4 @@ function deltaOf(from: number | undefined, to: number | undefined, process: Proc
   const delta = to - (from ?? 0);
   if (delta >= 0) return delta;
   return process === 'MaybeNew' ? to : undefined;
-}
-
-type ProcessChange = 'Same' | 'MaybeNew' | 'New' | 'Other';
-
-/** The start time of one process moves by up to a tick when the kernel adjusts its boot time (/proc/stat btime). */
-const startJitterSeconds = 2;
-
-/** How far the clocks of Traefik's and Prometheus' hosts may disagree. */
-const clockSkewSeconds = 10;
-
-/**
- * A new process has started since the scrape before. One that was older than that scrape is another replica behind the
- * same address, whose counters have nothing to do with the ones before.
- */
-function compareProcess(target: Target, fromMs: number, toMs: number): ProcessChange {
-  const from = target.startedSeconds.get(fromMs);
-  const to = target.startedSeconds.get(toMs);
-  if (from === undefined || to === undefined || from === to) return 'Same';
-  if (Math.abs(to - from) <= startJitterSeconds) return to > from ? 'MaybeNew' : 'Same';
-  return to > from && to > fromMs / 1000 - clockSkewSeconds ? 'New' : 'Other';
 }

@@ -33,9 +33,18 @@ export interface ApiResult {
 /** ApiAnswer is a complete answer or a failure. */
 export type ApiAnswer<T> = { readonly kind: 'Answer'; readonly value: T } | ApiFailure;
 
+/** Grid is points in time, in milliseconds since the epoch. */
+export interface Grid {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly stepMs: number;
+}
+
 /** PrometheusApi evaluates PromQL; it throws a SluiceError `Aborted` when the signal aborts. */
 export interface PrometheusApi {
   readonly query: (promql: string, atMs: number, signal: AbortSignal) => Promise<ApiAnswer<ApiResult>>;
+  /** queryGrid evaluates it at every `stepMs` from `fromMs` to `toMs`, both included. */
+  readonly queryGrid: (promql: string, grid: Grid, signal: AbortSignal) => Promise<ApiAnswer<ApiResult>>;
   readonly close: () => Promise<void>;
 }
 
@@ -60,16 +69,20 @@ export function createPrometheusApi(
     ...(config.ca === undefined ? {} : { connect: { ca: config.ca } }),
   });
   const server = `Prometheus at ${url.origin}`;
-  const path = `${url.pathname.replace(/\/$/, '')}/api/v1/query${url.search}`;
+  const pathOf = (endpoint: string): string => `${url.pathname.replace(/\/$/, '')}/api/v1/${endpoint}${url.search}`;
 
-  async function query(promql: string, atMs: number, signal: AbortSignal): Promise<ApiAnswer<ApiResult>> {
+  async function post(
+    endpoint: string,
+    form: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<ApiAnswer<ApiResult>> {
     const timeout = clock.timeout(config.timeoutMs);
     try {
       const response = await pool.request({
-        path,
+        path: pathOf(endpoint),
         method: 'POST',
         headers,
-        body: new URLSearchParams({ query: promql, time: (atMs / 1000).toFixed(3) }).toString(),
+        body: new URLSearchParams(form).toString(),
         signal: AbortSignal.any([signal, timeout]),
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -89,7 +102,18 @@ export function createPrometheusApi(
     }
   }
 
-  return { query, close: () => pool.destroy() };
+  return {
+    query: (promql, atMs, signal) => post('query', { query: promql, time: toSeconds(atMs) }, signal),
+    queryGrid: (promql, { fromMs, toMs, stepMs }, signal) => {
+      const grid = { start: toSeconds(fromMs), end: toSeconds(toMs), step: toSeconds(stepMs) };
+      return post('query_range', { query: promql, ...grid }, signal);
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+function toSeconds(ms: number): string {
+  return (ms / 1000).toFixed(3);
 }
 
 async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer | undefined> {

@@ -1,5 +1,5 @@
 /** Reads raw samples, in pieces that Prometheus and its proxies can answer. */
-import type { ApiAnswer, PrometheusApi } from './prometheus-api.ts';
+import type { ApiAnswer, ApiFailure, ApiResult, Grid, PrometheusApi } from './prometheus-api.ts';
 import { readMatrix } from './prometheus-answer.ts';
 import { instanceSelector, type SelectorConfig } from './selectors.ts';
 import { mergeSeries, type Series } from './series.ts';
@@ -20,28 +20,59 @@ const pieceMs = 300_000;
 
 /** createRangeReader returns a reader over `api`. */
 export function createRangeReader(api: PrometheusApi, turns: Turns): RangeReader {
-  return async (selector, { fromMs, toMs }, signal) => {
-    const pieces: (readonly Series[])[] = [];
-    let bytes = 0;
-    for (let startMs = fromMs; startMs <= toMs; startMs += pieceMs) {
+  return (selector, { fromMs, toMs }, signal) => {
+    const pieces = cut(fromMs, toMs, pieceMs).map((startMs) => {
       const endMs = Math.min(startMs + pieceMs - 1, toMs);
       // A range is open on the left in Prometheus 3 and closed in 2: one more millisecond holds startMs in both.
-      const answer = await api.query(`${selector}[${endMs - startMs + 1}ms]`, endMs, signal);
-      if (answer.kind === 'Failure') return answer;
-      const series = await turns.take(() => readMatrix(answer.value.data));
-      if (series === undefined) {
-        return {
-          kind: 'Failure',
-          reason: 'SourceRefused',
-          message: 'The source did not answer a range with a matrix.',
-        };
-      }
-      pieces.push(series);
-      bytes = Math.max(bytes, answer.value.bytes);
-    }
-    return { kind: 'Answer', value: { series: await turns.take(() => mergeSeries(pieces)), bytes } };
+      return () => api.query(`${selector}[${endMs - startMs + 1}ms]`, endMs, signal);
+    });
+    return readPieces(pieces, turns);
   };
 }
+
+/** GridReader reads what an expression is at each point of a grid. */
+export type GridReader = (promql: string, grid: Grid, signal: AbortSignal) => Promise<ApiAnswer<RangeData>>;
+
+/** createGridReader returns a reader over `api`. */
+export function createGridReader(api: PrometheusApi, turns: Turns): GridReader {
+  return (promql, { fromMs, toMs, stepMs }, signal) => {
+    const lengthMs = Math.max(stepMs, Math.floor(pieceMs / stepMs) * stepMs);
+    const pieces = cut(fromMs, toMs, lengthMs).map((startMs) => {
+      const piece = { fromMs: startMs, toMs: Math.min(startMs + lengthMs - stepMs, toMs), stepMs };
+      return () => api.queryGrid(promql, piece, signal);
+    });
+    return readPieces(pieces, turns);
+  };
+}
+
+function cut(fromMs: number, toMs: number, lengthMs: number): readonly number[] {
+  const starts: number[] = [];
+  for (let startMs = fromMs; startMs <= toMs; startMs += lengthMs) starts.push(startMs);
+  return starts;
+}
+
+async function readPieces(
+  pieces: readonly (() => Promise<ApiAnswer<ApiResult>>)[],
+  turns: Turns,
+): Promise<ApiAnswer<RangeData>> {
+  const read: (readonly Series[])[] = [];
+  let bytes = 0;
+  for (const ask of pieces) {
+    const answer = await ask();
+    if (answer.kind === 'Failure') return answer;
+    const series = await turns.take(() => readMatrix(answer.value.data));
+    if (series === undefined) return noMatrix;
+    read.push(series);
+    bytes = Math.max(bytes, answer.value.bytes);
+  }
+  return { kind: 'Answer', value: { series: await turns.take(() => mergeSeries(read)), bytes } };
+}
+
+const noMatrix: ApiFailure = {
+  kind: 'Failure',
+  reason: 'SourceRefused',
+  message: 'The source did not answer a range with a matrix.',
+};
 
 /** InstanceBook holds the scrapes and process starts of the instances that were asked for, in one span. */
 export interface InstanceBook {

@@ -15,7 +15,7 @@ import { emitted } from './emitted.ts';
 import { createLanes } from './lanes.ts';
 import { createPrometheusApi, type ApiConfig, type PrometheusApi } from './prometheus-api.ts';
 import { readNumber } from './prometheus-answer.ts';
-import { createRangeReader } from './prometheus-window.ts';
+import { createGridReader, createRangeReader } from './prometheus-window.ts';
 import { aliveQuery, type SelectorConfig } from './selectors.ts';
 import type { Arm } from './targets.ts';
 import { createTurns } from './turns.ts';
@@ -67,6 +67,7 @@ export function createPrometheusSource(config: PrometheusConfig, clock: Clock): 
   const parts: Parameters<typeof sample>[0] = {
     config,
     range: createRangeReader(samples, turns),
+    grid: createGridReader(samples, turns),
     findDown: (atMs, signal) => findDown(samples, { config, atMs, windowMs: lookbackMs }, signal),
     lanes: createLanes(chunkLanes),
     turns,
@@ -129,14 +130,16 @@ function readServices({ stable, canary }: SampleQuery): ReadonlyMap<string, Arm>
 }
 
 function toWanted(
-  { sinceMs, untilMs: latestMs }: SampleQuery,
+  { sinceMs, untilMs: latestMs, bounds }: SampleQuery,
   { index, services }: Pick<Wanted, 'index' | 'services'>,
   { blockMs, lookbackMs }: { readonly blockMs: number; readonly lookbackMs: number },
 ): Wanted {
   const askedUntilMs = Math.max(sinceMs, lastBlockEnd(latestMs, blockMs));
   const untilMs = Math.min(askedUntilMs, Math.max(sinceMs, lastBlockEnd(sinceMs + maxReplayMs, blockMs)));
   const span = { fromMs: sinceMs - lookbackMs, toMs: untilMs };
-  return { index, services, sinceMs, untilMs, askedUntilMs, span };
+  const wanted = { index, services, sinceMs, untilMs, askedUntilMs, span };
+  if (bounds === undefined) return wanted;
+  return { ...wanted, bounds: bounds === 'All' ? bounds : bounds.toSorted((left, right) => left - right) };
 }
 
 async function findDown(

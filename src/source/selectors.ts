@@ -1,5 +1,7 @@
 /** The PromQL that Sluice itself sends. */
 import { escapeRegex, quoted } from '../analysis/promql.ts';
+import { boundPattern } from './bounds.ts';
+import { goodCodes } from './code-class.ts';
 
 /** SelectorConfig says how to find Traefik's series. */
 export interface SelectorConfig {
@@ -17,6 +19,26 @@ export function requestsSelector(
 ): string {
   const matchers = [oneOf(config.serviceLabel, services), ...(instances ? [oneOf('instance', instances)] : [])];
   return `traefik_service_requests_total{${withExtra(config, matchers)}}`;
+}
+
+/**
+ * durationsQuery adds up the buckets of the good requests of services, by service, instance and bound; bounds are in
+ * seconds, undefined for all. The duration of a websocket or an event stream is how long it was open. A twelfth of what
+ * the raw buckets would be: ours are those of every code and method.
+ */
+export function durationsQuery(
+  config: SelectorConfig,
+  services: readonly string[],
+  bounds: readonly number[] | undefined,
+): string {
+  const matchers = [
+    oneOf(config.serviceLabel, services),
+    'protocol!~"websocket|sse"',
+    goodCodes,
+    ...(bounds ? [`le=~${quoted([...bounds, Number.POSITIVE_INFINITY].map(boundPattern).join('|'))}`] : []),
+  ];
+  const metric = 'traefik_service_request_duration_seconds_bucket';
+  return `sum by (${config.serviceLabel}, instance, le) (${metric}{${withExtra(config, matchers)}})`;
 }
 
 /** instanceSelector selects a metric that every target has, of some instances. */

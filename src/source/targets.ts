@@ -17,6 +17,8 @@ export interface Target {
   readonly labels: Labels;
   /** scrapes are the timestamps of its successful scrapes, ascending. */
   readonly scrapes: readonly number[];
+  /** misses are the timestamps of scrapes that failed, ascending. */
+  readonly misses: readonly number[];
   /** startedSeconds is `process_start_time_seconds` by scrape; empty where the instance does not export it. */
   readonly startedSeconds: ReadonlyMap<number, number>;
   readonly counters: readonly Counter[];
@@ -111,10 +113,12 @@ export function findTargets(
   return twice === undefined ? { kind: 'Targets', targets } : { kind: 'Refused', message: twice };
 }
 
-/** scrapesIn returns the timestamps of the successful scrapes that `up` tells of in a span, ascending. */
-export function scrapesIn(up: Series, { fromMs, toMs }: Span): number[] {
+/** scrapesIn returns the timestamps of the scrapes that `up` tells of in a span, of those that were successful or of the others, ascending. */
+export function scrapesIn(up: Series, { fromMs, toMs }: Span, areUp = true): number[] {
   const scrapes: number[] = [];
-  for (const [atMs, value] of up.samples) if (value === 1 && atMs >= fromMs && atMs <= toMs) scrapes.push(atMs);
+  for (const [atMs, value] of up.samples) {
+    if ((value === 1) === areUp && atMs >= fromMs && atMs <= toMs) scrapes.push(atMs);
+  }
   return scrapes.sort((left, right) => left - right);
 }
 
@@ -130,7 +134,7 @@ function makeTarget(
     for (const atMs of samples.keys())
       if (!isScrape.has(atMs) && atMs >= span.fromMs && atMs <= span.toMs) strays.push(atMs);
   }
-  return { labels: up.labels, scrapes, startedSeconds, counters, strays };
+  return { labels: up.labels, scrapes, misses: scrapesIn(up, span, false), startedSeconds, counters, strays };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { blockEndOf } from '../../src/analysis/block.ts';
+import { blockEndOf, lastBlockEnd, type Block } from '../../src/analysis/block.ts';
 import { addSamples, startEvidence, watermarkMs, type Evidence } from '../../src/analysis/evidence.ts';
 import type { NoDataReason, QueryOutcome, SampleOutcome } from '../../src/analysis/metric-source.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -23,6 +23,8 @@ class Exporter {
   startedSeconds = 1_000_000;
   /** counters maps `service/code` to a value. */
   counters: Readonly<Record<string, number>> = {};
+  /** within maps `service/code` to how many took at most a tenth of a second, and at most one. */
+  within: Readonly<Record<string, readonly [number, number]>> = {};
   /** gauges are further lines of the exposition. */
   gauges: readonly string[] = [];
 
@@ -58,10 +60,19 @@ class Exporter {
       const [service, code] = name.split('/');
       return `traefik_service_requests_total{code="${code}",method="GET",protocol="http",service="${service}"} ${value}`;
     });
+    const buckets = Object.entries(this.within).flatMap(([name, [tenth, one]]) => {
+      const [service, code] = name.split('/');
+      const total = this.counters[name] ?? 0;
+      return Object.entries({ '0.1': tenth, '1.0': one, '+Inf': total }).map(
+        ([le, value]) =>
+          `traefik_service_request_duration_seconds_bucket{code="${code}",method="GET",protocol="http",service="${service}",le="${le}"} ${value}`,
+      );
+    });
     return [
       `process_start_time_seconds ${this.startedSeconds}`,
       'traefik_config_reloads_total 1',
       ...requests,
+      ...buckets,
       ...this.gauges,
       '',
     ].join('\n');
@@ -226,6 +237,72 @@ describe('the Prometheus source on a real Prometheus', () => {
         discarded: 1,
       });
     }
+  });
+
+  test('tells how long good requests took, through first ones, resets and outages, the same at once and in pieces', async () => {
+    [exporter.startedSeconds, exporter.counters, exporter.within] = [1_000_000, {}, {}];
+    await exporter.scrapedAgain();
+    const source = connect();
+    const startMs = lastBlockEnd(systemClock.nowMs() - 2_000, source.blockMs);
+    const totals = { stable: [0, 0, 0], canary: [0, 0, 0] };
+    const blocks: Block[] = [];
+    let sinceMs = startMs;
+    const step = async (): Promise<void> => {
+      const untilMs = systemClock.nowMs() - source.latenessMs;
+      const query = { stable: ['S'], canary: ['C'], sinceMs, untilMs, bounds: [0.1, 1] };
+      const outcome = await sampleOne(source, query, signal);
+      if (outcome.kind === 'NoData') return;
+      sinceMs = outcome.untilMs;
+      blocks.push(...outcome.blocks);
+      for (const { durations } of outcome.blocks) {
+        for (const arm of ['stable', 'canary'] as const) {
+          const { within, total } = durations?.[arm] ?? { within: [], total: 0 };
+          totals[arm] = totals[arm].map((sum, index) => sum + ([...within, total][index] ?? 0));
+        }
+      }
+    };
+    const reach = (canary: readonly number[], stable: readonly number[]): Promise<unknown> =>
+      eventually(
+        async () => {
+          await step();
+          return expect(totals).toEqual({ canary, stable }) ?? true;
+        },
+        { describe: `canary ${canary.join('/')} and stable ${stable.join('/')}` },
+      );
+
+    // The first requests ever, and bad ones that took no time.
+    exporter.counters = { 'C/200': 10, 'C/503': 100, 'S/200': 40 };
+    exporter.within = { 'C/200': [4, 8], 'C/503': [100, 100], 'S/200': [20, 40] };
+    await reach([4, 8, 10], [20, 40, 40]);
+    exporter.startedSeconds = systemClock.nowMs() / 1000;
+    exporter.counters = { 'C/200': 3, 'S/200': 5 };
+    exporter.within = { 'C/200': [1, 2], 'S/200': [5, 5] };
+    await reach([5, 10, 13], [25, 45, 45]);
+    // The canary leaves the configuration of Traefik and returns at zero.
+    [exporter.counters, exporter.within] = [{ 'S/200': 5 }, { 'S/200': [5, 5] }];
+    await exporter.scrapedAgain();
+    exporter.counters = { 'S/200': 6, 'C/200': 2 };
+    exporter.within = { 'S/200': [5, 6], 'C/200': [0, 1] };
+    await reach([5, 11, 15], [25, 46, 46]);
+    // What is counted while the scrapes fail has no block of its own that it could be told in.
+    exporter.isUp = false;
+    await exporter.scrapedAgain();
+    await exporter.scrapedAgain();
+    await exporter.scrapedAgain();
+    exporter.counters = { 'S/200': 100, 'C/200': 100 };
+    exporter.within = { 'S/200': [90, 90], 'C/200': [90, 90] };
+    exporter.isUp = true;
+    await exporter.scrapedAgain();
+    await exporter.scrapedAgain();
+    exporter.counters = { 'S/200': 101, 'C/200': 102 };
+    exporter.within = { 'S/200': [91, 91], 'C/200': [91, 92] };
+    await reach([6, 13, 17], [26, 47, 47]);
+
+    const whole = { stable: ['S'], canary: ['C'], sinceMs: startMs, untilMs: sinceMs };
+    expect(await sampleOne(source, { ...whole, bounds: [0.1, 1] }, signal)).toMatchObject({ blocks });
+    // Alone, as the minutes before a rollout are asked for.
+    const history = await sampleOne(source, { ...whole, canary: [], bounds: 'All' }, signal);
+    expect(history).toMatchObject({ bounds: [0.1, 1], seen: { stable: true, canary: false } });
   });
 
   test('counts hundreds of rollouts as each would be counted alone', async () => {

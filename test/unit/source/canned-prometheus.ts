@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Series } from '../../../src/source/series.ts';
+import { isRangeSelector, selectRange, sumOnGrid } from './evaluate.ts';
 
 /** Reply is what the stand-in answers instead of evaluating the query. */
 export type Reply = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** CannedPrometheus answers the query API from given raw samples; only bare range selectors and `count(…)` are understood. */
+/** CannedPrometheus answers the query API from given raw samples; only bare range selectors, `count(…)`, and `sum by (…) (…)` on a grid are understood. */
 export class CannedPrometheus {
   readonly #server: Server;
   /** series is what it has stored. */
@@ -61,44 +62,31 @@ export class CannedPrometheus {
     }
     json(response, 200, {
       status: 'success',
-      data: this.#evaluate(promql, Math.round(Number(form.get('time')) * 1000)),
+      data: this.#evaluate(promql, form),
     });
   }
 
-  #evaluate(promql: string, atMs: number): object {
-    const range = /^(\w+)\{(.*)\}\[(\d+)ms\]$/.exec(promql);
-    if (range === null) {
-      const inner = /^count\(.*?\((.*)\)(?: == 1)?\)$/.exec(promql)?.[1] ?? '';
-      const rows = this.#range(/\{/.test(inner) ? inner : inner.replace('[', '{}['), atMs);
-      const count = rows.filter(({ values }) => values.some(([, value]) => value !== '0')).length;
-      return { resultType: 'vector', result: count === 0 ? [] : [{ metric: {}, value: [atMs / 1000, String(count)] }] };
+  #evaluate(promql: string, form: URLSearchParams): object {
+    const timeOf = (name: string): number => Math.round(Number(form.get(name)) * 1000);
+    if (form.has('step')) {
+      const grid = { fromMs: timeOf('start'), toMs: timeOf('end'), stepMs: timeOf('step') };
+      return { resultType: 'matrix', result: toRows(sumOnGrid(this.series, promql, grid)) };
     }
-    return { resultType: 'matrix', result: this.#range(promql, atMs) };
+    const atMs = timeOf('time');
+    if (isRangeSelector(promql))
+      return { resultType: 'matrix', result: toRows(selectRange(this.series, promql, atMs)) };
+    const inner = /^count\(.*?\((.*)\)(?: == 1)?\)$/.exec(promql)?.[1] ?? '';
+    const found = selectRange(this.series, /\{/.test(inner) ? inner : inner.replace('[', '{}['), atMs);
+    const count = found.filter(({ samples }) => [...samples.values()].some((value) => value !== 0)).length;
+    return { resultType: 'vector', result: count === 0 ? [] : [{ metric: {}, value: [atMs / 1000, String(count)] }] };
   }
+}
 
-  #range(selector: string, atMs: number): { metric: object; values: [number, string][] }[] {
-    const [, name, matchers, length] = /^(\w+)\{(.*)\}\[(\d+)ms\]$/.exec(selector) ?? [];
-    const patterns = [...(matchers ?? '').matchAll(/(\w+)=(~?)("(?:[^"\\]|\\.)*")/g)].map(
-      ([, label, tilde, literal]) => {
-        const value = JSON.parse(literal ?? '""') as string;
-        return [label ?? '', tilde === '~' ? new RegExp(value) : value] as const;
-      },
-    );
-    return this.series
-      .filter(({ labels }) => labels['__name__'] === name)
-      .filter(({ labels }) =>
-        patterns.every(([label, want]) =>
-          typeof want === 'string' ? labels[label] === want : want.test(labels[label] ?? ''),
-        ),
-      )
-      .map(({ labels, samples }) => ({
-        metric: labels,
-        values: [...samples]
-          .filter(([sampleMs]) => sampleMs > atMs - Number(length) && sampleMs <= atMs)
-          .map(([sampleMs, value]): [number, string] => [sampleMs / 1000, String(value)]),
-      }))
-      .filter(({ values }) => values.length > 0);
-  }
+function toRows(series: readonly Series[]): readonly object[] {
+  return series.map(({ labels, samples }) => ({
+    metric: labels,
+    values: [...samples].map(([atMs, value]): [number, string] => [atMs / 1000, String(value)]),
+  }));
 }
 
 /** json answers with a status and a JSON body. */

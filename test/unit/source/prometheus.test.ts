@@ -9,9 +9,9 @@ import {
   type PrometheusConfig,
   type PrometheusSource,
 } from '../../../src/source/prometheus.ts';
-import { sampleOne, withSum } from '../../support/metric-source.ts';
+import { sampleMany, sampleOne, withSum } from '../../support/metric-source.ts';
 import { CannedPrometheus, json, type Reply } from './canned-prometheus.ts';
-import { timeline, type Scrape } from './timeline.ts';
+import { bucketsOf, timeline, type Scrape } from './timeline.ts';
 
 const startMs = 1_800_000_000_000;
 const signal = new AbortController().signal;
@@ -231,6 +231,96 @@ describe('sample', () => {
       kind: 'NoData',
       reason: 'SourceRefused',
     });
+  });
+});
+
+describe('durations', () => {
+  beforeEach(() => {
+    const series = timeline('a:8080', every(-660, 120));
+    prometheus.series = [...series, ...bucketsOf(series)];
+  });
+
+  test('come with the counters, at the bounds that were asked for', async () => {
+    const outcome = await sample({ ...window(0, 60), bounds: [1.2, 0.1] });
+    expect(outcome).toMatchObject({ kind: 'Samples', bounds: [0.1, 1.2] });
+    const blocks = outcome.kind === 'Samples' ? outcome.blocks : [];
+    expect(blocks.map(({ endMs }) => (endMs - startMs) / 1_000)).toEqual([15, 30, 45, 60]);
+    // The scrape at the end of a block is the last one in it; nine of ten requests of the canary are good.
+    expect(blocks.map(({ durations }) => durations?.stable.total)).toEqual([135, 135, 135, 135]);
+    expect(blocks.map(({ durations }) => durations?.canary.total)).toEqual([14, 13, 14, 13]);
+    expect(blocks[0]?.durations?.stable.within).toEqual([67, 128]);
+    const [promql] = prometheus.queries.filter((query) => query.includes('_bucket'));
+    expect(promql).toBe(
+      'sum by (service, instance, le) (traefik_service_request_duration_seconds_bucket{service=~"^(?:S|C)$",' +
+        'protocol!~"websocket|sse",code!~"5[0-9][0-9]|499|2|4|13|14|15",' +
+        String.raw`le=~"0*0\\.10*|0*1(?:\\.0*)?[eE]-0*1|0*1\\.20*|0*1\\.20*[eE]\\+?0*0|\\+Inf"})`,
+    );
+  });
+
+  test('are read for all bounds of the minutes before a rollout, without a canary', async () => {
+    const outcome = await sample({ ...window(-600, 0), canary: [], bounds: 'All' });
+    expect(outcome).toMatchObject({
+      kind: 'Samples',
+      bounds: [0.1, 0.3, 1.2, 5],
+      seen: { stable: true, canary: false },
+    });
+    const blocks = outcome.kind === 'Samples' ? outcome.blocks : [];
+    expect(blocks).toHaveLength(40);
+    expect(blocks.every(({ durations }) => durations?.stable.total === 135 && durations.canary.total === 0)).toBe(true);
+  });
+
+  test('are the same at once and in pieces', async () => {
+    const source = connect();
+    const blocks: Block[] = [];
+    let sinceMs = startMs - 600_000;
+    for (const seconds of [-431, -430, -300, -299, -7, 60]) {
+      const query = { ...window(0, seconds), sinceMs, bounds: [0.3] };
+      const part = await sampleOne(source, query, signal);
+      if (part.kind !== 'Samples') throw new Error(part.message);
+      blocks.push(...part.blocks);
+      sinceMs = part.untilMs;
+    }
+    expect(await sampleOne(source, { ...window(-600, 60), bounds: [0.3] }, signal)).toMatchObject({ blocks });
+    expect(blocks.every(({ durations }) => durations !== undefined)).toBe(true);
+  });
+
+  test('that cannot be read hold up no counters', async () => {
+    prometheus.before = (promql) => (promql.includes('_bucket') ? 503 : undefined);
+    const outcome = await sample({ ...window(0, 60), bounds: [0.1] });
+    expect(outcome).toMatchObject({ kind: 'Samples', missingDurations: { reason: 'SourceUnreachable' } });
+    expect(outcome).not.toHaveProperty('bounds');
+    expect(withSum(outcome)).toMatchObject({ arms: { canary: { requests: 60, errors: 6 } } });
+  });
+
+  test('that are too much at once are read in halves', async () => {
+    const scrapes = every(-60, 120).map((scrape) => ({
+      ...scrape,
+      counters: Object.fromEntries(
+        Object.entries(scrape.counters ?? {}).flatMap(([name, value]) =>
+          [0, 1, 2].map((at) => [name.replace('/', `${at}/`), value]),
+        ),
+      ),
+    }));
+    const series = timeline('a:8080', scrapes);
+    prometheus.series = [...series, ...bucketsOf(series)];
+    prometheus.before = (promql) => (promql.includes('_bucket') && promql.includes('|S1|') ? 422 : undefined);
+    const queries = [0, 1, 2].map((at) => ({
+      ...window(0, 60),
+      stable: [`S${at}`],
+      canary: [`C${at}`],
+      bounds: 'All' as const,
+    }));
+    for (const outcome of await sampleMany(connect(), queries, signal)) {
+      const blocks = outcome.kind === 'Samples' ? outcome.blocks : [];
+      expect(blocks.map(({ durations }) => durations?.stable.total)).toEqual([135, 135, 135, 135]);
+    }
+    expect(prometheus.queries.filter((promql) => promql.includes('_bucket')).length).toBeGreaterThan(2);
+  });
+
+  test('are not read where nobody asks for any, or no block is complete', async () => {
+    await sample(window(0, 60));
+    await sample({ ...window(1, 29), bounds: [0.1] });
+    expect(prometheus.queries.filter((promql) => promql.includes('_bucket'))).toEqual([]);
   });
 });
 

@@ -9,6 +9,33 @@ export interface Scrape {
   readonly counters?: Readonly<Record<string, number>>;
 }
 
+/** Share is a bucket that holds so many of the requests of each counter: a ratio, rounded down. */
+export interface Share {
+  readonly le: string;
+  readonly share: number;
+}
+
+/** traefikBuckets are Traefik's own bounds. */
+export const traefikBuckets: readonly Share[] = [
+  { le: '0.1', share: 0.5 },
+  { le: '0.3', share: 0.8 },
+  { le: '1.2', share: 0.95 },
+  { le: '5.0', share: 0.99 },
+  { le: '+Inf', share: 1 },
+];
+
+/** bucketsOf returns the buckets that stand beside counters of requests. */
+export function bucketsOf(requests: readonly Series[], shares: readonly Share[] = traefikBuckets): readonly Series[] {
+  return requests
+    .filter(({ labels }) => labels['__name__'] === 'traefik_service_requests_total')
+    .flatMap(({ labels, samples }) =>
+      shares.map(({ le, share }) => ({
+        labels: { ...labels, __name__: 'traefik_service_request_duration_seconds_bucket', le },
+        samples: new Map([...samples].map(([atMs, value]) => [atMs, Math.floor(value * share)])),
+      })),
+    );
+}
+
 /** timeline returns the series that Prometheus stores for the scrapes of one instance. */
 export function timeline(instance: string, scrapes: readonly Scrape[], extra: Labels = {}): readonly Series[] {
   const base = { instance, job: 'traefik', ...extra };

@@ -1,0 +1,42 @@
+/** What the buckets of request durations stood at on the grid, as query_range tells it. */
+import { toBound } from './bounds.ts';
+import type { Series } from './series.ts';
+import { instanceOf } from './targets.ts';
+
+/** Buckets are the values of one service on one instance, by bound in seconds (also infinity) and by time. */
+export type Buckets = ReadonlyMap<number, ReadonlyMap<number, number>>;
+
+/** BucketsByService holds Buckets by service label, and by instance. */
+export type BucketsByService = ReadonlyMap<string, ReadonlyMap<string, Buckets>>;
+
+/** readBuckets sorts the series of a durationsQuery; what has no bound is left out. */
+export function readBuckets(series: readonly Series[], serviceLabel: string): BucketsByService {
+  const services = new Map<string, Map<string, Map<number, Map<number, number>>>>();
+  for (const { labels, samples } of series) {
+    const bound = toBound(labels['le']);
+    if (Number.isNaN(bound)) continue;
+    const instances = entry(services, labels[serviceLabel] ?? '', () => new Map());
+    const buckets = entry(instances, instanceOf(labels), () => new Map());
+    const values = entry(buckets, bound, () => new Map());
+    // After an upgrade of Prometheus `1` becomes `1.0`, and the old series is shown for five minutes more: it stands still.
+    for (const [atMs, value] of samples) values.set(atMs, Math.max(value, values.get(atMs) ?? value));
+  }
+  return services;
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+/** commonBounds returns the finite bounds that all instances have for these services, ascending. */
+export function commonBounds(all: BucketsByService, services: Iterable<string>): readonly number[] {
+  const each = [...services].flatMap((service) => [...(all.get(service)?.values() ?? [])]);
+  const [first, ...others] = each;
+  return [...(first?.keys() ?? [])]
+    .filter((bound) => Number.isFinite(bound) && others.every((buckets) => buckets.has(bound)))
+    .sort((left, right) => left - right);
+}
