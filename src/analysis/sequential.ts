@@ -36,9 +36,6 @@ export interface Exposure {
  */
 export const noWealth = -1000;
 
-/** evidenceCap is the most that one block adds against a canary, in nats: a single bad scrape is a factor of 55. */
-export const evidenceCap = 4;
-
 const lowestRate = 1e-6;
 const highestRate = 0.999;
 /** border keeps logarithms of a projected rate finite. */

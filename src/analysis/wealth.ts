@@ -1,0 +1,64 @@
+/** Wealth that several alternatives earn block by block, with new starts for regressions that come late. */
+import { logAdd, logMixture, multiplyWealth, noWealth, startOrMultiply } from './sequential.ts';
+
+/**
+ * RestartedWealth holds for each alternative the logarithm of what all products started so far are worth; `spent` is the
+ * part of the starting capital of 1 that was given to them.
+ */
+export interface RestartedWealth {
+  readonly logs: readonly number[];
+  readonly spent: number;
+}
+
+/** evidenceCap is the most that one block adds against a canary, in nats: a single bad scrape is a factor of 55. */
+export const evidenceCap = 4;
+
+/** firstStart is for a canary that is bad from its first block; the rest is spread over the planned blocks. */
+const firstStart = 0.6;
+const decimals = 1e9;
+
+/** startRestarted returns wealth that has nothing invested yet. */
+export function startRestarted(alternatives: number): RestartedWealth {
+  return { logs: Array<number>(alternatives).fill(noWealth), spent: 0 };
+}
+
+/**
+ * multiplyRestarted starts a product for each alternative and multiplies it and the older ones with the block's factors.
+ * Starts end when the capital is spent, which is after `plannedBlocks` blocks.
+ */
+export function multiplyRestarted(
+  wealth: RestartedWealth,
+  logFactors: readonly number[],
+  plannedBlocks: number,
+): RestartedWealth {
+  const start = wealth.spent === 0 ? firstStart : nextStart(wealth.spent, plannedBlocks);
+  return {
+    logs: wealth.logs.map((log, index) => startOrMultiply(log, logFactors[index] ?? 0, start)),
+    spent: Math.round((wealth.spent + start) * decimals) / decimals,
+  };
+}
+
+/** restartedEvidence returns the logarithm of the wealth of all alternatives and of the capital that is not spent. */
+export function restartedEvidence(wealth: RestartedWealth, weights: readonly number[]): number {
+  return logAdd(logMixture(wealth.logs, weights), Math.log(1 - wealth.spent));
+}
+
+/** startProducts returns one product for each alternative, at 1. */
+export function startProducts(alternatives: number): readonly number[] {
+  return Array<number>(alternatives).fill(0);
+}
+
+/** multiplyProducts multiplies products that are never restarted with the block's factors. */
+export function multiplyProducts(logs: readonly number[], logFactors: readonly number[]): readonly number[] {
+  return logs.map((log, index) => multiplyWealth(log, logFactors[index] ?? 0));
+}
+
+/** averageEvidence returns the logarithm of the mean of products. */
+export function averageEvidence(logs: readonly number[]): number {
+  return logMixture(logs, Array<number>(logs.length).fill(1 / logs.length));
+}
+
+function nextStart(spent: number, plannedBlocks: number): number {
+  const start = Math.floor(((1 - firstStart) / Math.max(1, plannedBlocks)) * decimals) / decimals;
+  return Math.min(start, 1 - spent);
+}
