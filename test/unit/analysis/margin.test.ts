@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest';
+import { isMarginWide, parsePercent, parsePoints } from '../../../src/analysis/margin.ts';
+
+describe('what users write', () => {
+  test.each([
+    ['0.5pp', 0.005],
+    ['0pp', 0],
+    ['0.7pp', 0.007],
+    ['0.0001pp', 0.000001],
+    ['12.5pp', 0.125],
+    ['100pp', 1],
+  ])('%s are points', (text, margin) => {
+    expect(parsePoints(text)).toBe(margin);
+  });
+
+  test.each([
+    ['20%', 0.2],
+    ['0%', 0],
+    ['0.7%', 0.007],
+    ['99.9%', 0.999],
+    ['100%', 1],
+    ['250%', 2.5],
+  ])('%s is a ratio', (text, ratio) => {
+    expect(parsePercent(text)).toBe(ratio);
+  });
+
+  test.each(['', '0.5', '0.5%', '0.5 pp', '-1pp', '.5pp', '1e1pp', '0.5ppm', 'pp'])('%j are no points: 0', (text) => {
+    expect(parsePoints(text)).toBe(0);
+  });
+
+  test.each(['', '20', '20pp', '20 %', '-1%', '1e1%', '20%%', '%'])('%j is no percentage: 0', (text) => {
+    expect(parsePercent(text)).toBe(0);
+  });
+});
+
+describe('a wide margin', () => {
+  test('is over ten times the error ratio of stable', () => {
+    expect(isMarginWide(0.005, 0.0004)).toBe(true);
+    expect(isMarginWide(0.005, 0.0005)).toBe(false);
+    expect(isMarginWide(0.005, 0.01)).toBe(false);
+  });
+
+  test('is any but 0 where stable has no errors', () => {
+    expect(isMarginWide(0.005, 0)).toBe(true);
+    expect(isMarginWide(0, 0)).toBe(false);
+  });
+});
