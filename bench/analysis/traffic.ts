@@ -10,9 +10,6 @@ import { createScrapedPods } from './scraped-pods.ts';
 /** startMs is when every rollout starts: on the grid of the blocks. */
 export const startMs = Date.UTC(2026, 0, 5);
 
-/** blockMs is the length of a tick in milliseconds. */
-export const blockMs = tickSeconds * 1000;
-
 /** Tick is what happened in the time up to endMs. */
 export interface Tick {
   readonly endMs: number;
