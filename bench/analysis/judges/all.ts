@@ -4,6 +4,7 @@ import { flaggerDuration, flaggerSuccessRate } from './flagger.ts';
 import type { Judge } from './judge.ts';
 import { kayentaErrorRatio, kayentaP99 } from './kayenta.ts';
 import { growthBook, pooledZ } from './peeking.ts';
+import { sluice } from './sluice.ts';
 
 /** judges are all of them. */
 export const judges: readonly Judge[] = [
@@ -16,4 +17,5 @@ export const judges: readonly Judge[] = [
   argoP99,
   flaggerDuration,
   kayentaP99,
+  sluice,
 ];
