@@ -68,6 +68,7 @@ export const figures = [
   'rollbackPercent',
   'earlyPercent',
   'medianSeconds',
+  'provenPercent',
   'promotedPercent',
   'badPromotedPercent',
   'heldPercent',

@@ -11,8 +11,10 @@ export interface Entry {
   readonly rollbackPercent: number;
   /** earlyPercent are rollbacks before a bad canary was bad. */
   readonly earlyPercent: number;
-  /** medianSeconds is from the start of the fault to a right rollback, or with a good canary from the start to when it may be promoted. */
+  /** medianSeconds is from the start of the fault to a right rollback; with a good canary from the start to its promotion, or in a Watch to when it was proven good. */
   readonly medianSeconds: number | null;
+  /** provenPercent are the runs in which the canary was held to be proven good at some time, at whatever step; judges that go by time prove nothing. */
+  readonly provenPercent: number;
   readonly promotedPercent: number;
   /** badPromotedPercent is promotedPercent of a bad canary, else 0. */
   readonly badPromotedPercent: number;
@@ -29,12 +31,14 @@ export function score(scenario: Scenario, judge: string, outcomes: readonly Outc
   const rolledBack = outcomes.filter(({ end }) => end === 'RolledBack');
   const inTime = rolledBack.filter(({ seconds }) => seconds > onset);
   const promoted = outcomes.filter(({ end }) => end === 'Promoted');
-  const right = scenario.isBad ? inTime : promoted;
+  const proven = outcomes.flatMap(({ provenSeconds = [] }) => provenSeconds);
+  const goodSeconds = scenario.plan === 'Watch' ? proven : secondsOf(promoted);
   const percent = (part: readonly unknown[]): number => round((100 * part.length) / outcomes.length);
   const numbers = {
     rollbackPercent: percent(inTime),
     earlyPercent: percent(rolledBack.filter(({ seconds }) => seconds <= onset)),
-    medianSeconds: medianOf(right.map(({ seconds }) => seconds - onset)),
+    medianSeconds: medianOf(scenario.isBad ? secondsOf(inTime).map((seconds) => seconds - onset) : goodSeconds),
+    provenPercent: percent(proven),
     promotedPercent: percent(promoted),
     badPromotedPercent: scenario.isBad ? percent(promoted) : 0,
     heldPercent: percent(outcomes.filter(({ end }) => end === 'Held')),
@@ -56,6 +60,10 @@ export function missesOf(
     const value = numbers[figure];
     return value !== null && (value < least || value > most);
   });
+}
+
+function secondsOf(outcomes: readonly Outcome[]): readonly number[] {
+  return outcomes.map(({ seconds }) => seconds);
 }
 
 function medianOf(values: readonly number[]): number | null {

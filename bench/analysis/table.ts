@@ -9,7 +9,18 @@ const titles: Readonly<Record<(typeof tables)[number], string>> = {
   Further: 'What production adds',
 };
 
-const head = ['judge', 'rollback %', 'early %', 'median s', 'promoted %', 'bad prom. %', 'held %', 'excess errors', ''];
+const head = [
+  'judge',
+  'rollback %',
+  'early %',
+  'median s',
+  'proven %',
+  'promoted %',
+  'bad prom. %',
+  'held %',
+  'excess errors',
+  '',
+];
 
 /** formatTables returns all entries, scenario by scenario. */
 export function formatTables(scenarios: readonly Scenario[], entries: readonly Entry[]): string {

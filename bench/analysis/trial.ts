@@ -7,8 +7,10 @@ import { createTraffic, startMs, type Tick, type Traffic } from './traffic.ts';
 /** Outcome is how one judge ended one run. */
 export interface Outcome {
   readonly end: 'RolledBack' | 'Promoted' | 'Held';
-  /** seconds since the start; in a Watch that ends Promoted, when promotion was first allowed. */
+  /** seconds since the start. */
   readonly seconds: number;
+  /** provenSeconds is when the canary was first held to be proven good, at whatever step. */
+  readonly provenSeconds: number | undefined;
   readonly excessErrors: number;
 }
 
@@ -41,7 +43,7 @@ interface Stage {
 interface Watched {
   readonly judge: Judge;
   readonly watch: Watch;
-  allowedSeconds?: number;
+  provenSeconds: number | undefined;
 }
 
 function start(scenario: Scenario, judges: readonly Judge[], seed: string): Stage {
@@ -49,18 +51,20 @@ function start(scenario: Scenario, judges: readonly Judge[], seed: string): Stag
   const history: Tick[] = [];
   do history.push(traffic(0));
   while (history.at(-1)!.endMs < startMs);
-  return { traffic, watches: judges.map((judge) => ({ judge, watch: judge.start(scenario, history) })) };
+  return {
+    traffic,
+    watches: judges.map((judge) => ({ judge, watch: judge.start(scenario, history), provenSeconds: undefined })),
+  };
 }
 
 /** runByTime keeps to the plan, and promotes at its end those that may. */
 function runByTime(scenario: Scenario, judges: readonly Judge[], seed: string, outcomes: Map<Judge, Outcome>): void {
   const { watches, excessErrors } = keepToPlan(scenario, judges, seed, outcomes);
   const plannedEnd = plannedSeconds(scenario);
-  for (const { judge, watch, allowedSeconds } of watches) {
+  for (const { judge, watch, provenSeconds } of watches) {
     if (outcomes.has(judge)) continue;
     const isPromoted = !judge.isPaced || isSafe(watch.verdict());
-    const seconds = isPromoted ? (allowedSeconds ?? plannedEnd) : plannedEnd;
-    outcomes.set(judge, { end: isPromoted ? 'Promoted' : 'Held', seconds, excessErrors });
+    outcomes.set(judge, { end: isPromoted ? 'Promoted' : 'Held', seconds: plannedEnd, provenSeconds, excessErrors });
   }
 }
 
@@ -94,8 +98,9 @@ function note(
 ): void {
   const verdict = watched.watch.verdict();
   const seconds = (tick.endMs - startMs) / 1000;
-  if (verdict === 'Rollback') outcomes.set(watched.judge, { end: 'RolledBack', seconds, excessErrors });
-  else if (isSafe(verdict)) watched.allowedSeconds ??= seconds;
+  if (verdict === 'Rollback') {
+    outcomes.set(watched.judge, { end: 'RolledBack', seconds, provenSeconds: watched.provenSeconds, excessErrors });
+  } else if (isSafe(verdict)) watched.provenSeconds ??= seconds;
 }
 
 /** runPaced is a rollout of a judge that leaves a step when it may, else at its planned end; only the last gate waits for it. */
@@ -103,9 +108,11 @@ function runPaced(scenario: Scenario, judge: Judge, seed: string): Outcome {
   const { traffic, watches } = start(scenario, [judge], seed);
   const watch = watches[0]!.watch;
   let excessErrors = 0;
+  let provenSeconds: number | undefined;
   let stepStartMs = startMs;
   let nowMs = startMs;
   const secondsNow = (): number => (nowMs - startMs) / 1000;
+  const endAs = (end: Outcome['end']): Outcome => ({ end, seconds: secondsNow(), provenSeconds, excessErrors });
   for (const [index, { weight, seconds: planned }] of scenario.steps.entries()) {
     const isLast = index === scenario.steps.length - 1;
     for (;;) {
@@ -114,15 +121,16 @@ function runPaced(scenario: Scenario, judge: Judge, seed: string): Outcome {
       excessErrors += tick.excessErrors;
       watch.add(tick, { weight, stepStartMs });
       const verdict = watch.verdict();
-      if (verdict === 'Rollback') return { end: 'RolledBack', seconds: secondsNow(), excessErrors };
+      if (verdict === 'Rollback') return endAs('RolledBack');
+      if (isSafe(verdict)) provenSeconds ??= secondsNow();
       const inStep = (nowMs - stepStartMs) / 1000;
       if (inStep >= minStepSeconds && verdict === 'MayProceed') break;
       if (inStep >= planned && (!isLast || isSafe(verdict))) break;
-      if (inStep >= planned + maxHoldSeconds) return { end: 'Held', seconds: secondsNow(), excessErrors };
+      if (inStep >= planned + maxHoldSeconds) return endAs('Held');
     }
     stepStartMs = nowMs;
   }
-  return { end: 'Promoted', seconds: secondsNow(), excessErrors };
+  return endAs('Promoted');
 }
 
 function isSafe(verdict: Verdict): boolean {

@@ -73,10 +73,10 @@ describe('a score', () => {
       expect: { sluice: { earlyPercent: [0, 0], medianSeconds: [0, 120] } as const },
     };
     const outcomes = [
-      { end: 'RolledBack', seconds: 600, excessErrors: 0 },
-      { end: 'RolledBack', seconds: 1_900, excessErrors: 30 },
-      { end: 'Promoted', seconds: 3_600, excessErrors: 90 },
-      { end: 'Held', seconds: 3_600, excessErrors: 80 },
+      { end: 'RolledBack', seconds: 600, provenSeconds: undefined, excessErrors: 0 },
+      { end: 'RolledBack', seconds: 1_900, provenSeconds: 90, excessErrors: 30 },
+      { end: 'Promoted', seconds: 3_600, provenSeconds: 120, excessErrors: 90 },
+      { end: 'Held', seconds: 3_600, provenSeconds: undefined, excessErrors: 80 },
     ] as const;
     expect(score(late, 'sluice', outcomes)).toEqual({
       scenario: 'late-onset',
@@ -85,6 +85,7 @@ describe('a score', () => {
       rollbackPercent: 25,
       earlyPercent: 25,
       medianSeconds: 100,
+      provenPercent: 50,
       promotedPercent: 25,
       badPromotedPercent: 25,
       heldPercent: 25,
