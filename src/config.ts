@@ -24,7 +24,7 @@ export interface ControllerSettings {
   readonly logLevel: LogLevel;
 }
 
-/** PrometheusSettings say where the samples come from; the token is read from a mounted file. */
+/** PrometheusSettings say where the samples come from; what authenticates is read from mounted files. */
 export interface PrometheusSettings {
   readonly url: string;
   readonly serviceLabel: string;
@@ -34,6 +34,10 @@ export interface PrometheusSettings {
   readonly latenessMs: number | undefined;
   readonly timeoutMs: number;
   readonly bearerTokenFile: string | undefined;
+  /** basicAuthFile holds `user:password`; not together with a bearer token. */
+  readonly basicAuthFile: string | undefined;
+  /** headersFile holds lines `Name: value`, e.g. the tenant of a Mimir. */
+  readonly headersFile: string | undefined;
   readonly caFile: string | undefined;
 }
 
@@ -64,6 +68,8 @@ export const settingDefaults = {
   prometheusLateness: '',
   prometheusTimeout: '10s',
   prometheusBearerTokenFile: '',
+  prometheusBasicAuthFile: '',
+  prometheusHeadersFile: '',
   prometheusCaFile: '',
   userQueries: 'Namespaced',
   sampleInterval: '5s',
@@ -100,6 +106,8 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
       latenessMs: optionalText('prometheusLateness') === undefined ? undefined : durationMs('prometheusLateness'),
       timeoutMs: positiveMs('prometheusTimeout'),
       bearerTokenFile: optionalText('prometheusBearerTokenFile'),
+      basicAuthFile: optionalText('prometheusBasicAuthFile'),
+      headersFile: optionalText('prometheusHeadersFile'),
       caFile: optionalText('prometheusCaFile'),
     }),
     userQueries: oneOf('userQueries', ['Off', 'Namespaced', 'On']),
@@ -111,6 +119,9 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
     healthPort,
     logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
   };
+  if (settings.prometheus.bearerTokenFile !== undefined && settings.prometheus.basicAuthFile !== undefined) {
+    problems.push('--prometheus-bearer-token-file and --prometheus-basic-auth-file cannot both be set');
+  }
   if (problems.length > 0)
     throw new SluiceError(
       'ConfigInvalid',

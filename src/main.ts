@@ -19,6 +19,8 @@ const flags: Readonly<Record<keyof typeof settingDefaults, string>> = {
   prometheusLateness: 'how long a sample may take to become visible; default: two scrapes, at least 15s',
   prometheusTimeout: 'deadline of a query',
   prometheusBearerTokenFile: 'file with a bearer token for Prometheus',
+  prometheusBasicAuthFile: 'file with user:password for Prometheus',
+  prometheusHeadersFile: 'file with further headers for Prometheus, a line `Name: value` each',
   prometheusCaFile: 'file with the CA of Prometheus',
   userQueries: 'queries in Rollouts: Off, Namespaced (only series of their own namespace) or On',
   sampleInterval: 'how often running rollouts are sampled',

@@ -1,18 +1,20 @@
 /** One POST to Prometheus' query API. What can go wrong is a value; nothing secret and nothing of a result is in a message. */
-import { Pool } from 'undici';
 import type { Clock } from '../clock.ts';
 import { SluiceError } from '../errors.ts';
+import type { Access, AccessSource } from './access-files.ts';
 import type { ApiBody, ApiData } from './prometheus-answer.ts';
+import { createPools } from './pools.ts';
 import type { Turns } from './turns.ts';
 
 /** ApiConfig is how to reach Prometheus. */
 export interface ApiConfig {
   /** url is the base URL; a path prefix and a query (`?dedup=false`) are kept, credentials become a header. */
   readonly url: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** ca is the PEM of the authority that signed the server's certificate. */
-  readonly ca?: string;
+  /** access is what else authenticates; its headers win. */
+  readonly access?: AccessSource;
   readonly timeoutMs: number;
+  /** idleMs is how long a connection may rest between two queries; longer than a tick, so that none begins with a handshake. */
+  readonly idleMs: number;
 }
 
 /** ApiFailure says why there is no answer. */
@@ -63,37 +65,41 @@ export function createPrometheusApi(
   clock: Clock,
 ): PrometheusApi {
   const url = new URL(config.url);
-  const headers = requestHeaders(config, url);
-  const pool = new Pool(url.origin, {
-    connections: 8,
-    ...(config.ca === undefined ? {} : { connect: { ca: config.ca } }),
-  });
+  const pools = createPools(url.origin, config.idleMs);
   const server = `Prometheus at ${url.origin}`;
   const pathOf = (endpoint: string): string => `${url.pathname.replace(/\/$/, '')}/api/v1/${endpoint}${url.search}`;
 
-  async function post(
-    endpoint: string,
-    form: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<ApiAnswer<ApiResult>> {
+  async function send(endpoint: string, form: Form, signal: AbortSignal): Promise<ApiAnswer<ApiResult>> {
+    const access = (await config.access?.current()) ?? noAccess;
+    const headers = requestHeaders(access, url);
+    const response = await pools.of(access.ca).request({
+      path: pathOf(endpoint),
+      method: 'POST',
+      headers,
+      body: new URLSearchParams(form).toString(),
+      signal,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    const body = await readBody(response.body, maxBodyBytes);
+    if (body === undefined) {
+      const message = `${server} answered more than ${maxBodyBytes} bytes.`;
+      return { ...failure('SourceRefused', message), isTooMuch: true };
+    }
+    if (response.statusCode === 401) config.access?.onRefused();
+    const say = (message: string): string => `${server} ${redact(message, headers)}`;
+    return turns.take(() => readAnswer(response.statusCode, body, say));
+  }
+
+  async function post(endpoint: string, form: Form, signal: AbortSignal): Promise<ApiAnswer<ApiResult>> {
     const timeout = clock.timeout(config.timeoutMs);
+    const either = AbortSignal.any([signal, timeout]);
     try {
-      const response = await pool.request({
-        path: pathOf(endpoint),
-        method: 'POST',
-        headers,
-        body: new URLSearchParams(form).toString(),
-        signal: AbortSignal.any([signal, timeout]),
-        headersTimeout: 0,
-        bodyTimeout: 0,
+      // The server may have closed a connection that rested just when it was used; a query changes nothing, so once more.
+      return await send(endpoint, form, either).catch((error: unknown) => {
+        if (either.aborted || !brokenConnection.has(codeOf(error))) throw error;
+        return send(endpoint, form, either);
       });
-      const body = await readBody(response.body, maxBodyBytes);
-      if (body === undefined) {
-        const message = `${server} answered more than ${maxBodyBytes} bytes.`;
-        return { ...failure('SourceRefused', message), isTooMuch: true };
-      }
-      const say = (message: string): string => `${server} ${redact(message, headers)}`;
-      return await turns.take(() => readAnswer(response.statusCode, body, say));
     } catch (error) {
       if (signal.aborted) throw new SluiceError('Aborted', `The query to ${server} was cancelled.`);
       if (timeout.aborted)
@@ -108,9 +114,15 @@ export function createPrometheusApi(
       const grid = { start: toSeconds(fromMs), end: toSeconds(toMs), step: toSeconds(stepMs) };
       return post('query_range', { query: promql, ...grid }, signal);
     },
-    close: () => pool.destroy(),
+    close: () => pools.close(),
   };
 }
+
+type Form = Readonly<Record<string, string>>;
+
+const noAccess: Access = { headers: {} };
+
+const brokenConnection: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 function toSeconds(ms: number): string {
   return (ms / 1000).toFixed(3);
@@ -183,12 +195,11 @@ function redact(message: string, headers: Readonly<Record<string, string>>): str
   return secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
 }
 
-function requestHeaders(config: ApiConfig, url: URL): Readonly<Record<string, string>> {
-  const given = Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const);
+function requestHeaders(access: Access, url: URL): Readonly<Record<string, string>> {
   const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   return {
     ...(login === ':' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` }),
-    ...Object.fromEntries(given),
+    ...access.headers,
     'content-type': 'application/x-www-form-urlencoded',
   };
 }

@@ -9,11 +9,13 @@ import type {
 import { lastBlockEnd } from '../analysis/block.ts';
 import type { Clock } from '../clock.ts';
 import { runBatch, type BatchParts } from './batch.ts';
+import { Breaker, type SourceHealth } from './breaker.ts';
 import { createChunkSize, type Wanted } from './chunks.ts';
 import { noData } from './count.ts';
 import { emitted } from './emitted.ts';
+import { guardApi } from './guarded-api.ts';
 import { createLanes } from './lanes.ts';
-import { createPrometheusApi, type ApiConfig, type PrometheusApi } from './prometheus-api.ts';
+import { createPrometheusApi, type ApiAnswer, type ApiConfig, type PrometheusApi } from './prometheus-api.ts';
 import { readNumber } from './prometheus-answer.ts';
 import { createGridReader, createRangeReader } from './prometheus-window.ts';
 import { aliveQuery, type SelectorConfig } from './selectors.ts';
@@ -22,7 +24,7 @@ import { createTurns } from './turns.ts';
 import type { UserQueryMode } from './user-query.ts';
 
 /** PrometheusConfig is the operator's configuration of the source, with its defaults applied (`prometheusDefaults`). */
-export interface PrometheusConfig extends ApiConfig, SelectorConfig {
+export interface PrometheusConfig extends Omit<ApiConfig, 'idleMs'>, SelectorConfig {
   /** scrapeIntervalMs is how often Prometheus scrapes Traefik. */
   readonly scrapeIntervalMs: number;
   /** latenessMs is how long a sample may take to become visible; default the greater of two scrapes and 15 s. */
@@ -40,8 +42,17 @@ export const prometheusDefaults = {
   userQueries: 'Namespaced',
 } as const satisfies Partial<PrometheusConfig>;
 
+/** SourceOptions are what the host knows: `random` is in [0, 1). */
+export interface SourceOptions {
+  readonly random?: () => number;
+  /** onHealth is told when Prometheus becomes unreachable, and when it answers again. */
+  readonly onHealth?: (health: SourceHealth) => void;
+}
+
 /** PrometheusSource is a MetricSource with connections to close. */
 export interface PrometheusSource extends MetricSource {
+  /** health says since when, and why, Prometheus is unreachable, for samples and for the queries of users. */
+  health(): SourceHealth;
   /** close ends all connections; queries under way fail. */
   close(): Promise<void>;
 }
@@ -56,14 +67,26 @@ const chunkLanes = 4;
 const maxSampleBytes = 32 * 1024 * 1024;
 const maxNumberBytes = 1024 * 1024;
 
+/** A connection rests from one tick to the next, and a server that has said nothing of it keeps one for minutes (Prometheus: five). */
+const minIdleMs = 60_000;
+
 /** createPrometheusSource returns the source; it does no I/O before the first query. */
-export function createPrometheusSource(config: PrometheusConfig, clock: Clock): PrometheusSource {
+export function createPrometheusSource(
+  config: PrometheusConfig,
+  clock: Clock,
+  { random = Math.random, onHealth = () => {} }: SourceOptions = {},
+): PrometheusSource {
   const turns = createTurns(clock);
   const blockMs = config.blockMs ?? Math.max(10_000, config.scrapeIntervalMs);
   const lookbackMs = 2 * config.scrapeIntervalMs + 5_000;
-  const samples = createPrometheusApi(config, { maxBodyBytes: maxSampleBytes, turns }, clock);
-  // Connections of their own, so that slow queries of users hold up no samples.
-  const numbers = createPrometheusApi(config, { maxBodyBytes: maxNumberBytes, turns }, clock);
+  const reach = { ...config, idleMs: Math.max(minIdleMs, 2 * blockMs) };
+  const server = createPrometheusApi(reach, { maxBodyBytes: maxSampleBytes, turns }, clock);
+  const probe = (signal: AbortSignal): Promise<ApiAnswer<unknown>> => server.query('vector(1)', clock.nowMs(), signal);
+  const breaker = new Breaker({ clock, random, onHealth, probe });
+  const samples = guardApi(server, breaker);
+  // Connections of their own, so that slow queries of users hold up no samples. What a user asks may be too much for the
+  // source, and says nothing of its health.
+  const numbers = createPrometheusApi(reach, { maxBodyBytes: maxNumberBytes, turns }, clock);
   const parts: Parameters<typeof sample>[0] = {
     config,
     range: createRangeReader(samples, turns),
@@ -73,6 +96,7 @@ export function createPrometheusSource(config: PrometheusConfig, clock: Clock): 
     turns,
     chunkSize: createChunkSize(),
     blockMs,
+    breaker,
     lookbackMs,
     baseMs: lookbackMs + config.scrapeIntervalMs,
   };
@@ -81,33 +105,42 @@ export function createPrometheusSource(config: PrometheusConfig, clock: Clock): 
     blockMs,
     resolutionMs: config.scrapeIntervalMs,
     sample: (queries, signal) => emitted((emit) => sample(parts, queries, signal, emit)),
-    query: (promql, atMs, signal) => runUserQuery(numbers, config, { promql, atMs }, signal),
+    query: (promql, atMs, signal) => runUserQuery({ api: numbers, breaker, config }, { promql, atMs }, signal),
+    health: () => breaker.health(),
     close: async () => {
+      breaker.close();
       await Promise.all([samples.close(), numbers.close()]);
     },
   };
 }
 
 async function runUserQuery(
-  api: PrometheusApi,
-  { userQueries }: PrometheusConfig,
+  {
+    api,
+    breaker,
+    config,
+  }: { readonly api: PrometheusApi; readonly breaker: Breaker; readonly config: PrometheusConfig },
   { promql, atMs }: { readonly promql: string; readonly atMs: number },
   signal: AbortSignal,
 ): Promise<QueryOutcome> {
-  if (userQueries === 'Off') {
+  if (config.userQueries === 'Off') {
     return { kind: 'Error', reason: 'SourceRefused', message: 'User queries are switched off (--user-queries=Off).' };
   }
-  const answer = await api.query(promql, atMs, signal);
+  const answer = (await breaker.ready(signal)) ?? (await api.query(promql, atMs, signal));
   if (answer.kind === 'Answer') return readNumber(answer.value.data);
   return { kind: 'Error', reason: answer.reason, message: answer.message };
 }
 
 async function sample(
-  parts: BatchParts & { readonly lookbackMs: number },
+  parts: BatchParts & { readonly lookbackMs: number; readonly breaker: Breaker },
   queries: readonly SampleQuery[],
   signal: AbortSignal,
   emit: (answers: readonly SampleAnswer[]) => void,
 ): Promise<void> {
+  const down = await parts.breaker.ready(signal);
+  if (down !== undefined) {
+    return emit(queries.map((_query, index) => ({ index, outcome: noData(down.reason, down.message) })));
+  }
   const wanted: Wanted[] = [];
   const refused: SampleAnswer[] = [];
   for (const [index, query] of queries.entries()) {

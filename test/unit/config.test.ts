@@ -24,6 +24,8 @@ const defaults = {
     latenessMs: undefined,
     timeoutMs: 10_000,
     bearerTokenFile: undefined,
+    basicAuthFile: undefined,
+    headersFile: undefined,
     caFile: undefined,
   },
   userQueries: 'Namespaced',
@@ -63,6 +65,7 @@ describe('parseSettings', () => {
       prometheusLateness: '1m30s',
       prometheusTimeout: '500ms',
       prometheusBearerTokenFile: '/token',
+      prometheusHeadersFile: '/headers',
       prometheusCaFile: '/ca',
       userQueries: 'Off',
       sampleInterval: '1s',
@@ -89,6 +92,8 @@ describe('parseSettings', () => {
         latenessMs: 90_000,
         timeoutMs: 500,
         bearerTokenFile: '/token',
+        basicAuthFile: undefined,
+        headersFile: '/headers',
         caFile: '/ca',
       },
       userQueries: 'Off',
@@ -146,6 +151,14 @@ describe('parseSettings', () => {
     ['--log-level is "trace"; it must be one of debug, info, warn, error, silent', { logLevel: 'trace' }],
   ])('refuses: %s', (sentence, raw) => {
     expect(refusal(raw)).toContain(`The configuration has 1 problem(s): ${sentence}`);
+  });
+
+  it('refuses two credentials at once', () => {
+    const files = { prometheusBearerTokenFile: '/token', prometheusBasicAuthFile: '/login' };
+    expect(refusal(files)).toContain(
+      '--prometheus-bearer-token-file and --prometheus-basic-auth-file cannot both be set',
+    );
+    expect(parseSettings({ prometheusBasicAuthFile: '/login' }).prometheus.basicAuthFile).toBe('/login');
   });
 
   it('lists all problems in one message', () => {

@@ -3,6 +3,7 @@ import { lastBlockEnd, type Block } from '../../../src/analysis/block.ts';
 import type { SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { isSluiceError } from '../../../src/errors.ts';
+import type { AccessSource } from '../../../src/source/access-files.ts';
 import {
   createPrometheusSource,
   prometheusDefaults,
@@ -67,6 +68,9 @@ function every(
 }
 function answer(status: number, body: unknown): Reply {
   return (_request, response) => json(response, status, body);
+}
+function accessOf(headers: Readonly<Record<string, string>>): AccessSource {
+  return { current: async () => ({ headers }), onRefused: () => {} };
 }
 function message(outcome: SampleOutcome): string {
   return outcome.kind === 'NoData' ? outcome.message : '';
@@ -393,6 +397,46 @@ describe('a source that fails', () => {
     });
   });
 
+  test('one that fails time and again is asked once for all, says since when, and is asked again when it answers', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    prometheus.reply = answer(503, { status: 'error', errorType: 'unavailable', error: 'starting' });
+    const changes: string[] = [];
+    const source = createPrometheusSource({ ...prometheusDefaults, url: prometheus.url }, systemClock, {
+      random: () => 0,
+      onHealth: ({ kind }) => changes.push(kind),
+    });
+    sources.push(source);
+    const sinceMs = systemClock.nowMs();
+    for (let call = 0; call < 4; call += 1) await sampleOne(source, window(0, 60), signal);
+    expect(changes).toEqual(['Unreachable']);
+    const health = source.health();
+    expect(health).toMatchObject({ kind: 'Unreachable', message: expect.stringMatching(/answered 503/) });
+    expect(health.kind === 'Unreachable' && Math.abs(health.sinceMs - sinceMs) < 1_000).toBe(true);
+
+    prometheus.queries.length = 0;
+    const many = Array.from({ length: 20 }, () => sampleOne(source, window(0, 60), signal));
+    for (const outcome of await Promise.all(many)) {
+      expect(message(outcome)).toMatch(/answered 503 .*It has been unreachable since 20/);
+    }
+    expect(await Promise.all([...many, source.query('up', startMs, signal)])).toHaveLength(21);
+    expect(prometheus.queries).toEqual(['vector(1)', 'vector(1)']);
+
+    prometheus.reply = undefined;
+    expect(await sampleOne(source, window(0, 60), signal)).toMatchObject({ kind: 'Samples' });
+    expect([source.health(), changes]).toEqual([{ kind: 'Reachable' }, ['Unreachable', 'Reachable']]);
+  });
+
+  test('one whose connections were closed while they rested is asked again at once', async () => {
+    prometheus.series = timeline('a:8080', every(-60, 120));
+    let isFirst = true;
+    prometheus.reply = (request) => {
+      if (isFirst) request.socket.destroy();
+      isFirst = false;
+      prometheus.reply = undefined;
+    };
+    expect(await sample(window(0, 60))).toMatchObject({ kind: 'Samples' });
+  });
+
   test('a cancelled call throws Aborted', async () => {
     const controller = new AbortController();
     prometheus.reply = () => controller.abort();
@@ -410,10 +454,10 @@ describe('a source that fails', () => {
       json(response, 403, { status: 'error', errorType: 'denied', error: echo });
     };
     const url = `${prometheus.url.replace('http://', 'http://user:p%40ssword@')}/prefix/?dedup=false`;
-    const basic = message(await sample(window(0, 60), { url, headers: { 'X-Scope': 'tenant-1' } }));
+    const basic = message(await sample(window(0, 60), { url, access: accessOf({ 'x-scope': 'tenant-1' }) }));
     expect(seen).toEqual([`Basic ${btoa('user:p@ssword')}`, 'tenant-1', '/prefix/api/v1/query?dedup=false']);
     expect(basic).toBe(`Prometheus at ${prometheus.url} answered 403 (denied): no access for *** of ***`);
-    const bearer = message(await sample(window(0, 60), { headers: { Authorization: 'Bearer t0ken' } }));
+    const bearer = message(await sample(window(0, 60), { access: accessOf({ authorization: 'Bearer t0ken' }) }));
     expect(bearer).toContain('no access for *** of undefined');
   });
 });
