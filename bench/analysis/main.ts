@@ -4,6 +4,7 @@
  */
 import { judges as allJudges } from './judges/all.ts';
 import type { Judge } from './judges/judge.ts';
+import { formatMarkdown } from './markdown.ts';
 import { choose, parseOptions, usage, type BenchOptions } from './options.ts';
 import { readScenarios } from './scenario-files.ts';
 import type { Scenario } from './scenario.ts';
@@ -36,9 +37,8 @@ async function main(args: readonly string[]): Promise<number> {
   ).flat();
   await pool.close();
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
-  process.stdout.write(
-    `${formatTables(scenarios, entries)}\n\n${options.runs} runs, seed ${options.seed}, ${seconds} s\n`,
-  );
+  const format = options.markdown ? formatMarkdown : formatTables;
+  process.stdout.write(`${format(scenarios, entries)}\n\n${options.runs} runs, seed ${options.seed}, ${seconds} s\n`);
   if (options.json) process.stdout.write(`${JSON.stringify(entries)}\n`);
   return 0;
 }

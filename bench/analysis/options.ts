@@ -12,11 +12,13 @@ export interface BenchOptions {
   readonly judges: readonly string[];
   readonly threads: number;
   readonly json: boolean;
+  /** markdown prints the tables of docs/analysis.md instead. */
+  readonly markdown: boolean;
 }
 
 /** usage is what the bench prints when it is called wrongly. */
 export const usage =
-  'usage: npm run bench:analysis -- [--runs N] [--seed S] [--scenario NAME ...] [--judge NAME ...] [--threads N] [--json]';
+  'usage: npm run bench:analysis -- [--runs N] [--seed S] [--scenario NAME ...] [--judge NAME ...] [--threads N] [--markdown] [--json]';
 
 /** parseOptions returns the options; it throws an Error that says what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -29,6 +31,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       judge: { type: 'string', multiple: true, default: [] },
       threads: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
     },
   });
   return {
@@ -38,6 +41,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     judges: values.judge,
     threads: wholeNumber('--threads', values.threads, 64),
     json: values.json,
+    markdown: values.markdown,
   };
 }
 

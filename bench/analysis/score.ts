@@ -35,6 +35,7 @@ export function score(scenario: Scenario, judge: string, outcomes: readonly Outc
   const goodSeconds = scenario.plan === 'Watch' ? proven : secondsOf(promoted);
   const percent = (part: readonly unknown[]): number => round((100 * part.length) / outcomes.length);
   const numbers = {
+    runs: outcomes.length,
     rollbackPercent: percent(inTime),
     earlyPercent: percent(rolledBack.filter(({ seconds }) => seconds <= onset)),
     medianSeconds: medianOf(scenario.isBad ? secondsOf(inTime).map((seconds) => seconds - onset) : goodSeconds),
@@ -46,20 +47,32 @@ export function score(scenario: Scenario, judge: string, outcomes: readonly Outc
   };
   const misses = missesOf(scenario, judge, numbers);
   const isAsExpected = scenario.expect[judge] === undefined ? null : misses.length === 0;
-  return { scenario: scenario.name, judge, runs: outcomes.length, ...numbers, isAsExpected };
+  return { scenario: scenario.name, judge, ...numbers, isAsExpected };
 }
 
-/** missesOf returns the figures that are outside of what the scenario states for the judge. */
+/** missesOf returns the figures that are outside of what the scenario states for the judge, by more than chance with few runs. */
 export function missesOf(
   { expect }: Pick<Scenario, 'expect'>,
   judge: string,
-  numbers: Readonly<Record<Figure, number | null>>,
+  numbers: Readonly<Record<Figure | 'runs', number | null>>,
 ): readonly Figure[] {
   return figures.filter((figure) => {
     const [least, most] = expect[judge]?.[figure] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
     const value = numbers[figure];
-    return value !== null && (value < least || value > most);
+    const slack = (bound: number): number => slackOf(figure, bound, numbers.runs ?? 1);
+    return value !== null && (value < least - slack(least) || value > most + slack(most));
   });
+}
+
+/** What is expected is stated for so many runs. */
+const statedRuns = 1_000;
+
+/** slackOf is three standard errors of what fewer runs add to chance; of medians and means it is a rough guess. A bound of 0 or 100 percent has none. */
+function slackOf(figure: Figure, bound: number, runs: number): number {
+  const error = Math.sqrt(Math.max(0, 1 / runs - 1 / statedRuns));
+  if (!figure.endsWith('Percent')) return Number.isFinite(bound) ? 1.5 * error * bound : 0;
+  const share = Math.min(1, Math.max(0, bound / 100));
+  return 300 * error * Math.sqrt(share * (1 - share));
 }
 
 function secondsOf(outcomes: readonly Outcome[]): readonly number[] {
