@@ -7,6 +7,7 @@ import type { ApiAnswer, ApiFailure } from './prometheus-api.ts';
 import { createInstanceBook, type InstanceBook, type RangeReader } from './prometheus-window.ts';
 import { requestsSelector, type SelectorConfig } from './selectors.ts';
 import { readDurations, type DurationReaderParts } from './duration-reader.ts';
+import type { SeenInstances } from './seen-instances.ts';
 import { groupBy, mergeSeries, type Series } from './series.ts';
 import { addInstances, instanceOf, type Instances, type Span } from './targets.ts';
 
@@ -23,6 +24,7 @@ export interface BatchParts extends DurationReaderParts {
   readonly findDown: (atMs: number, signal: AbortSignal) => Promise<SampleOutcome | undefined>;
   readonly lanes: Lanes;
   readonly chunkSize: ChunkSize;
+  readonly seen: SeenInstances;
   /** baseMs is the length of the usual span. */
   readonly baseMs: number;
 }
@@ -63,13 +65,11 @@ export async function runBatch(
 function startReading(call: Call, group: Group): Reading {
   const earliestMs = Math.min(...group.members.map(({ sinceMs }) => sinceMs));
   const span = { fromMs: earliestMs - maxGapMs, toMs: group.span.fromMs };
-  const { range, config } = call;
-  return {
-    call,
-    group,
-    recent: createInstanceBook(range, config, group.span),
-    before: createInstanceBook(range, config, span),
-  };
+  const { range, config, seen, signal } = call;
+  const recent = createInstanceBook(range, config, group.span);
+  // Beside the counters, so that a tick takes one round trip. Whoever needs an instance gets what went wrong.
+  if (!group.isReplay) recent.read(seen.recent(), signal).catch(() => undefined);
+  return { call, group, recent, before: createInstanceBook(range, config, span) };
 }
 
 async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<void> {
@@ -84,7 +84,9 @@ async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<v
   if (requests.kind === 'Failure' && requests.isTooMuch && live.length > 1) return runHalves(reading, live);
   if (requests.kind === 'Failure') return emitAll(call, live, failed(requests));
   const byService = groupBy(requests.value, (labels) => labels[call.config.serviceLabel] ?? '');
-  const instances = await reading.recent.read(namesOf(requests.value), call.signal);
+  const names = namesOf(requests.value);
+  call.seen.note(names);
+  const instances = await reading.recent.read(names, call.signal);
   await answerChunk(reading, live, { byService, instances, durations: await durations });
 }
 

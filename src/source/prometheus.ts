@@ -19,6 +19,7 @@ import { createPrometheusApi, type ApiAnswer, type ApiConfig, type PrometheusApi
 import { readNumber } from './prometheus-answer.ts';
 import { createGridReader, createRangeReader } from './prometheus-window.ts';
 import { aliveQuery, type SelectorConfig } from './selectors.ts';
+import { createSeenInstances } from './seen-instances.ts';
 import type { Arm } from './targets.ts';
 import { createTurns } from './turns.ts';
 import type { UserQueryMode } from './user-query.ts';
@@ -63,6 +64,9 @@ const maxReplayMs = 3_600_000;
 /** Chunks under way at once: of 8 connections some are left for the instances that they share, and for another call. */
 const chunkLanes = 4;
 
+/** A pod of Traefik that is gone is asked about for so long. */
+const seenForMs = 300_000;
+
 /** The largest answer that is read: raw samples of a chunk, and one number for a user's query. */
 const maxSampleBytes = 32 * 1024 * 1024;
 const maxNumberBytes = 1024 * 1024;
@@ -95,6 +99,7 @@ export function createPrometheusSource(
     lanes: createLanes(chunkLanes),
     turns,
     chunkSize: createChunkSize(),
+    seen: createSeenInstances(clock, seenForMs),
     blockMs,
     breaker,
     lookbackMs,

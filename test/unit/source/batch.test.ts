@@ -153,6 +153,29 @@ describe('the queries of a batch', () => {
     expect(asked('up{')).toHaveLength(3);
   });
 
+  test('of known instances go beside those of the counters, and those of new ones after', async () => {
+    prometheus.series = timeline('a:8080', shop(1));
+    await sampleAll([rollout(0)]);
+    prometheus.series = [...prometheus.series, ...timeline('b:8080', shop(1))];
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    const early: string[] = [];
+    prometheus.before = (promql) => {
+      if (promql.includes('requests_total')) return asked;
+      early.push(promql);
+      if (early.length === 2) resolve();
+      return undefined;
+    };
+    const [outcome] = await sampleAll([rollout(0)]);
+    expect(outcome).toMatchObject({ arms: { canary: { requests: 16 } } });
+    expect(early.map((promql) => /^\w+/.exec(promql)?.[0])).toEqual([
+      'up',
+      'process_start_time_seconds',
+      'up',
+      'process_start_time_seconds',
+    ]);
+    expect(early.map((promql) => /\(\?:(.*)\)/.exec(promql)?.[1])).toEqual(['a:8080', 'a:8080', 'b:8080', 'b:8080']);
+  });
+
   test('hold more rollouts where answers are small, up to what Prometheus looks up', async () => {
     prometheus.series = timeline('a:8080', shop(1));
     const queries = Array.from({ length: 400 }, (_, index) => rollout(index));
