@@ -32,6 +32,8 @@ export interface SamplesOutcome {
    * give the same blocks, or else `sinceMs` where no block is complete. A long replay stops before the queried end.
    */
   readonly untilMs: number;
+  /** skipped is a time of which the source knows nothing any more, or never did; it is over at `untilMs`. */
+  readonly skipped?: { readonly fromMs: number; readonly toMs: number };
   /** seen says whether any series of that arm exists. */
   readonly seen: { readonly stable: boolean; readonly canary: boolean };
   /** discarded is the number of scrapes of single instances whose difference to the one before could not be trusted. */

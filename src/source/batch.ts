@@ -9,6 +9,7 @@ import { requestsSelector, type SelectorConfig } from './selectors.ts';
 import { readDurations, type DurationReaderParts } from './duration-reader.ts';
 import type { SeenInstances } from './seen-instances.ts';
 import { groupBy, mergeSeries, type Series } from './series.ts';
+import { readAliveHours, skipUnknown } from './skip.ts';
 import { addInstances, instanceOf, type Instances, type Span } from './targets.ts';
 
 /** BatchConfig is what of the configuration counts here. */
@@ -162,12 +163,18 @@ async function readRequests(
 /** Where there is no series at all, either nobody scrapes Traefik, or nobody has asked for these services. */
 async function answerAbsent({ call, group }: Reading, absent: readonly Wanted[]): Promise<void> {
   if (absent.length === 0) return;
+  if (group.isReplay) return answerUnknown(call, absent);
   const answers = absent.map(async (wanted): Promise<SampleAnswer> => {
-    const { index, untilMs } = wanted;
-    if (group.isReplay) return { index, outcome: { ...nothing, untilMs } };
-    return { index, outcome: (await call.isDown(untilMs)) ?? seriesAbsent(call.config, wanted) };
+    const outcome = (await call.isDown(wanted.untilMs)) ?? seriesAbsent(call.config, wanted);
+    return { index: wanted.index, outcome };
   });
   call.emit(await Promise.all(answers));
+}
+
+async function answerUnknown(call: Call, absent: readonly Wanted[]): Promise<void> {
+  const hours = await readAliveHours(call, absent, call.signal);
+  if (hours.kind === 'Failure') return emitAll(call, absent, failed(hours));
+  call.emit(absent.map((wanted) => ({ index: wanted.index, outcome: skipUnknown(wanted, hours.value, call.blockMs) })));
 }
 
 /** Instances whose first scrape in the window has no predecessor in the span are read further back. */
@@ -227,13 +234,6 @@ function joinBefore(data: Data, requests: readonly Series[], before: Instances, 
 }
 
 const noInstances: Instances = { up: new Map(), started: new Map() };
-
-const nothing = {
-  kind: 'Samples',
-  blocks: [],
-  seen: { stable: false, canary: false },
-  discarded: 0,
-} as const;
 
 function namesOf(series: readonly Series[]): readonly string[] {
   return [...new Set(series.map(({ labels }) => instanceOf(labels)))];

@@ -70,15 +70,26 @@ export class CannedPrometheus {
     const timeOf = (name: string): number => Math.round(Number(form.get(name)) * 1000);
     if (form.has('step')) {
       const grid = { fromMs: timeOf('start'), toMs: timeOf('end'), stepMs: timeOf('step') };
-      return { resultType: 'matrix', result: toRows(sumOnGrid(this.series, promql, grid)) };
+      if (promql.startsWith('sum'))
+        return { resultType: 'matrix', result: toRows(sumOnGrid(this.series, promql, grid)) };
+      const samples = new Map<number, number>();
+      for (let atMs = grid.fromMs; atMs <= grid.toMs; atMs += grid.stepMs) {
+        const count = this.#count(promql, atMs);
+        if (count > 0) samples.set(atMs, count);
+      }
+      return { resultType: 'matrix', result: samples.size === 0 ? [] : toRows([{ labels: {}, samples }]) };
     }
     const atMs = timeOf('time');
     if (isRangeSelector(promql))
       return { resultType: 'matrix', result: toRows(selectRange(this.series, promql, atMs)) };
+    const count = this.#count(promql, atMs);
+    return { resultType: 'vector', result: count === 0 ? [] : [{ metric: {}, value: [atMs / 1000, String(count)] }] };
+  }
+
+  #count(promql: string, atMs: number): number {
     const inner = /^count\(.*?\((.*)\)(?: == 1)?\)$/.exec(promql)?.[1] ?? '';
     const found = selectRange(this.series, /\{/.test(inner) ? inner : inner.replace('[', '{}['), atMs);
-    const count = found.filter(({ samples }) => [...samples.values()].some((value) => value !== 0)).length;
-    return { resultType: 'vector', result: count === 0 ? [] : [{ metric: {}, value: [atMs / 1000, String(count)] }] };
+    return found.filter(({ samples }) => [...samples.values()].some((value) => value !== 0)).length;
   }
 }
 

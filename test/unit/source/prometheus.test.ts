@@ -151,13 +151,42 @@ describe('sample', () => {
     });
   });
 
-  test('skips an hour without any series in a replay', async () => {
-    prometheus.series = timeline('a:8080', every(7_000, 7_200));
-    expect(await sample(window(0, 7_200))).toMatchObject({
+  test('skips in a replay what nobody knows any more, in one step, and says so', async () => {
+    // The start is a full hour; Prometheus knows the last twenty minutes of thirty hours.
+    const [hour, endSeconds] = [3_600, 30 * 3_600];
+    prometheus.series = timeline('a:8080', every(endSeconds - 1_200, endSeconds));
+    const source = connect();
+    const first = await sampleOne(source, window(100, endSeconds), signal);
+    const knownMs = startMs + (endSeconds - hour) * 1_000;
+    expect(first).toEqual({
       kind: 'Samples',
       blocks: [],
-      untilMs: startMs + 3_600_000,
+      untilMs: knownMs,
+      skipped: { fromMs: startMs + 100_000, toMs: knownMs },
+      seen: { stable: false, canary: false },
+      discarded: 0,
     });
+    const second = await sampleOne(source, window(endSeconds - hour, endSeconds), signal);
+    expect(withSum(second)).toMatchObject({
+      untilMs: startMs + endSeconds * 1_000,
+      arms: { canary: { requests: 1_200 } },
+    });
+    expect(second).not.toHaveProperty('skipped');
+  });
+
+  test('skips nothing of a replay where Traefik was scraped and these services had no request', async () => {
+    prometheus.series = timeline('a:8080', every(0, 7_200)).filter(({ labels }) => labels['service'] === undefined);
+    const outcome = await sample(window(0, 7_200));
+    expect(outcome).toMatchObject({ kind: 'Samples', blocks: [], untilMs: startMs + 3_600_000 });
+    expect(outcome).not.toHaveProperty('skipped');
+  });
+
+  test('a replay whose age is not known keeps its watermark', async () => {
+    prometheus.series = timeline('a:8080', every(7_000, 7_200));
+    prometheus.before = (promql) => (promql.includes('[3600000ms]') ? 503 : undefined);
+    const outcome = await sample(window(0, 7_200));
+    expect(outcome).toMatchObject({ kind: 'NoData', reason: 'SourceUnreachable' });
+    expect(outcome).not.toHaveProperty('untilMs');
   });
 
   test('does not start a replay while Traefik is down', async () => {
