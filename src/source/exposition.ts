@@ -24,10 +24,10 @@ export const expositionLimits: ExpositionLimits = {
   maxSamples: 200_000,
 };
 
-/** ExpositionEnd is what there was: a whole exposition, or a reason to believe none of it. `hasEof` says that its last line was the `# EOF` of OpenMetrics. */
+/** ExpositionEnd is what there was: a whole exposition, or a reason to believe none of it, such as `line 12 is too long`. `hasEof` says that its last line was the `# EOF` of OpenMetrics. */
 export type ExpositionEnd =
   | { readonly kind: 'Whole'; readonly samples: number; readonly hasEof: boolean }
-  | { readonly kind: 'Refused'; readonly message: string };
+  | { readonly kind: 'Refused'; readonly reason: string };
 
 /** OnSample is told the text of a series, which is name and labels as they were written, and its value. */
 export type OnSample = (series: string, value: number) => void;
@@ -154,6 +154,6 @@ export class ExpositionReader {
   }
 
   #refuse(reason: string): void {
-    this.#refusal ??= { kind: 'Refused', message: `The metrics cannot be used: ${reason}.` };
+    this.#refusal ??= { kind: 'Refused', reason };
   }
 }

@@ -184,7 +184,7 @@ describe('an exposition', () => {
         for (const [at, byte] of damages) if (bytes.length > 0) bytes[at % bytes.length] = byte;
         const whole = read([bytes], limit);
         compareWithNaive(bytes);
-        kinds.add(whole.end.kind === 'Whole' ? 'Whole' : whole.end.message.replaceAll(/\d+|\(.*\)/g, ''));
+        kinds.add(whole.end.kind === 'Whole' ? 'Whole' : whole.end.reason.replaceAll(/\d+|\(.*\)/g, ''));
         expect(read(cut(bytes, places), limit)).toEqual(whole);
         expect(
           read(

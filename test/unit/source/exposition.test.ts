@@ -91,7 +91,7 @@ describe('an exposition', () => {
     ['a hexadecimal value', `${requests}{service="a"} 0x1p-2`, 'no value'],
   ])('with %s is refused as a whole', (_, line, reason) => {
     const { end } = read(`up 1\n${line}\n`, 'a');
-    expect(end).toMatchObject({ kind: 'Refused', message: expect.stringContaining(reason) as string });
+    expect(end).toMatchObject({ kind: 'Refused', reason: expect.stringContaining(reason) as string });
   });
 
   test('with a label that comes twice has no series to tell', () => {
@@ -107,7 +107,7 @@ describe('an exposition', () => {
     const reader = new ExpositionReader(filterOf('a'), () => undefined, { ...expositionLimits, ...limits });
     expect(reader.push(text)).toBe(false);
     expect(reader.push(text)).toBe(false);
-    expect(reader.end()).toMatchObject({ kind: 'Refused', message: expect.stringContaining(reason) as string });
+    expect(reader.end()).toMatchObject({ kind: 'Refused', reason: expect.stringContaining(reason) as string });
   });
 
   test('of a line without end is refused before it fills the memory', () => {
