@@ -82,10 +82,6 @@ export interface MetricSource {
   readonly latenessMs: number;
   /** blockMs is the length of a block; blocks end at multiples of it since the epoch. It is never shorter than resolutionMs. */
   readonly blockMs: number;
-  /**
-   * resolutionMs is how often something new is there to be counted: one scrape interval. Asked three times as often,
-   * a source tells of a breach a third of this earlier on average, which is little beside latenessMs, for three times
-   * the queries.
-   */
+  /** resolutionMs is how often something new is there to be counted: one scrape interval. */
   readonly resolutionMs: number;
 }

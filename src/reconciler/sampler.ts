@@ -27,7 +27,7 @@ export interface SamplerOptions {
   readonly source: MetricSource;
   readonly clock: Clock;
   readonly nowMs: () => number;
-  /** intervalMs is how often checks are looked at, and samples too unless the source has something new more seldom. */
+  /** intervalMs is how often checks are looked at, and samples too, rounded up to whole blocks of the source. */
   readonly intervalMs: number;
   /** onEvidence is called when there is something new for a rollout, of those in one answer for the most urgent first; see urgencyOf. */
   readonly onEvidence: (key: ObjectKey, urgency: number) => void;
@@ -56,8 +56,13 @@ export class Sampler {
   constructor(options: SamplerOptions) {
     const { clock, intervalMs, source, signal, onEvidence } = options;
     this.#options = options;
-    const periodMs = Math.max(intervalMs, source.resolutionMs);
-    this.#samples = new Ticker({ clock, periodMs, onTick: () => void this.#sampleAll() });
+    this.#samples = new Ticker({
+      clock,
+      periodMs: Math.ceil(intervalMs / source.blockMs) * source.blockMs,
+      // A block is asked for when it is complete, and not up to a period later.
+      elapsedMs: () => options.nowMs() - source.latenessMs,
+      onTick: () => void this.#sampleAll(),
+    });
     this.#checks = new Ticker({ clock, periodMs: intervalMs, onTick: () => this.#askChecks() });
     this.#asker = createCheckAsker({ ...options, onChecked: (checked) => this.#addChecks(checked) });
     this.#probe = new SourceProbe({ ...options, onKnown: (key) => onEvidence(key, 0) });

@@ -134,14 +134,14 @@ describe('what a Sampler counts', () => {
     expect(results).toEqual(['Samples', 'Samples', 'Samples']);
   });
 
-  it('asks for complete blocks only, and not at all before one is over', async () => {
+  it('asks for a block as soon as it is complete, and not before', async () => {
     clock.jumpWallClock(3_000);
     sampler.follow(shop, plan({ sinceMs: startMs + 4_000 }), undefined);
     await clock.advance(30_000);
     expect(asked.map(({ second, query }) => [second, query.sinceMs - startMs, query.untilMs - startMs])).toEqual([
-      [20, 4_000, 5_000],
-      [25, 5_000, 10_000],
-      [30, 10_000, 15_000],
+      [17, 4_000, 5_000],
+      [22, 5_000, 10_000],
+      [27, 10_000, 15_000],
     ]);
   });
 });
