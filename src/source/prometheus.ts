@@ -99,6 +99,7 @@ export function createPrometheusSource(
     lanes: createLanes(chunkLanes),
     turns,
     chunkSize: createChunkSize(),
+    bucketsSize: createChunkSize(),
     seen: createSeenInstances(clock, seenForMs),
     blockMs,
     breaker,
