@@ -147,8 +147,9 @@ function logFactors(
     return logEvidence(arms, alternative, projectOnNull(alternative, exposure, margin)) / dispersion;
   };
   return {
+    // Where more than 99.9 % is tolerated, no rate is too bad: what badRates returns is not beyond the margin.
     bad: badRates(tolerated, canary).map((rate) => (rate > tolerated ? Math.min(evidenceCap, discounted(rate)) : 0)),
-    good: goodRates(tolerated, stable, canary).map((rate) => (rate < tolerated ? discounted(rate) : 0)),
+    good: goodRates(tolerated, stable, canary).map(discounted),
   };
 }
 

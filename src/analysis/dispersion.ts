@@ -39,7 +39,7 @@ export function addToDispersion(dispersion: Dispersion, block: Counts): Dispersi
   const difference = block.errors / block.requests - last.errors / last.requests;
   const pooled = (block.errors + last.errors) / total;
   const observed = (weight * difference * difference) / (1 / block.requests + 1 / last.requests);
-  const expected = (weight * pooled * (1 - pooled) * total) / (total - 1);
+  const expected = (weight * pooled * (1 - pooled) * total) / Math.max(1, total - 1);
   return {
     observed: rounded(dispersion.observed + observed),
     expected: rounded(dispersion.expected + expected),

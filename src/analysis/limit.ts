@@ -29,7 +29,7 @@ import {
 
 /** LimitSpec is what does not change while evidence is collected. */
 export interface LimitSpec {
-  /** highestRate is the rate of errors that is still kept, above 0 and below 1: 0.01 for an objective of 99 %. */
+  /** highestRate is the rate of errors that still keeps the limit: 0.01 for an objective of 99 %. It counts as 0.000001 to 0.999. */
   readonly highestRate: number;
   /** plannedBlocks is how many blocks the whole rollout is planned to take. */
   readonly plannedBlocks: number;
@@ -148,7 +148,7 @@ function logFactors(
   const dispersion = dispersionFactor(state.dispersion, state.typical);
   const discounted = (rate: number): number => logLikelihoodRatio(counts, rate, border) / dispersion;
   return {
-    bad: badRates(border, observed).map((rate) => (rate > highestRate ? Math.min(evidenceCap, discounted(rate)) : 0)),
-    good: goodRates(border, border / 2, observed).map((rate) => (rate < highestRate ? discounted(rate) : 0)),
+    bad: badRates(border, observed).map((rate) => Math.min(evidenceCap, discounted(rate))),
+    good: goodRates(border, border / 2, observed).map(discounted),
   };
 }

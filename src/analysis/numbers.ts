@@ -9,12 +9,14 @@ export function encodeNumbers(tag: string, numbers: readonly number[]): string {
   return `${tag} ${numbers.join(' ')}`;
 }
 
-/** decodeNumbers returns the numbers that encodeNumbers wrote with this tag, and undefined for any other text. */
+/**
+ * decodeNumbers returns the numbers that encodeNumbers wrote with this tag, and undefined for any other text. NumberReader
+ * checks them.
+ */
 export function decodeNumbers(tag: string, text: string): readonly number[] | undefined {
-  const [first, ...words] = text.split(' ');
-  const numbers = words.map(Number);
-  // Writing them again refuses what Number is lenient with: nothing at all, spaces, 0x10, 1.50.
-  return first === tag && numbers.every(Number.isFinite) && encodeNumbers(tag, numbers) === text ? numbers : undefined;
+  const numbers = text.split(' ').slice(1).map(Number);
+  // Writing them again refuses another tag, and what Number is lenient with: nothing at all, spaces, 0x10, 1.50.
+  return encodeNumbers(tag, numbers) === text ? numbers : undefined;
 }
 
 /** wealthNumbers are the numbers of a RestartedWealth, as NumberReader takes them. */

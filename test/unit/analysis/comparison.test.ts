@@ -168,6 +168,13 @@ describe('rollbackEvidence', () => {
     expect(median(seconds)).toBeLessThanOrEqual(420);
   });
 
+  test('is not reached by a dead canary where more than that is tolerated', () => {
+    const spec: ComparisonSpec = { margin: { factor: 1, points: 0.8 }, plannedBlocks: 360 };
+    const history = Array.from({ length: 60 }, () => ({ requests: 500, errors: 200 }));
+    const dead = Array.from({ length: 60 }, () => arms([50, 50], [450, 180]));
+    expect(rollbackEvidence(add(spec, startComparison(history), dead))).toBeLessThanOrEqual(0);
+  });
+
   test('is not moved far by one glitch, however large', () => {
     const healthy = add(halfPoint, startComparison([]), Array<Arms>(30).fill(arms([250, 1], [4750, 24])));
     expect(rollbackEvidence(add(halfPoint, healthy, [arms([1e6, 1e6], [4750, 24])]))).toBeLessThan(ln20);
@@ -236,7 +243,8 @@ describe('addToComparison', () => {
       const stable = randomCounts(random, traffic, 'stable', second);
       state = addToComparison(halfPoint, state, { stable, canary: randomCounts(random, traffic, 'canary', second) });
       const text = encodeComparison(state);
-      expect(text.length).toBeLessThanOrEqual(350);
+      expect(text.length).toBeLessThanOrEqual(250);
+      expect(String(state.rollback.spent)).toMatch(/^[01](\.\d{1,9})?$/);
       expect(decodeComparison(text)).toStrictEqual(state);
     }
   });

@@ -101,6 +101,16 @@ describe('addToDispersion', () => {
     expect(expected).toBeCloseTo(15 * 0.3 * 0.7 * (30 / 29), 4);
   });
 
+  test('keeps numbers that are short as text', () => {
+    const { observed, expected } = dispersionOf([
+      [7, 1],
+      [13, 3],
+      [11, 2],
+      [17, 1],
+    ]);
+    for (const sum of [observed, expected]) expect(String(sum)).toMatch(/^\d+\.\d{1,4}$/);
+  });
+
   test('stays finite for huge counts', () => {
     const huge = dispersionOf([
       [1e9, 0],

@@ -117,10 +117,16 @@ describe('a limit', () => {
         { requests: 1e9, errors: 5e8 },
       ]) {
         const state = stateOf({ highestRate, plannedBlocks: 0 }, repeat(3, block));
-        for (const evidence of [breachEvidence(state), keptEvidence(state)])
-          expect(Number.isFinite(evidence)).toBe(true);
+        expect(Number.isFinite(breachEvidence(state)) && Number.isFinite(keptEvidence(state))).toBe(true);
+        expect(decodeLimit(encodeLimit(state))).toStrictEqual(state);
       }
     }
+  });
+
+  test('of nothing is broken by errors and not by anything else', () => {
+    const none: LimitSpec = { highestRate: 0, plannedBlocks: 360 };
+    expect(breachEvidence(stateOf(none, repeat(2, { requests: 100, errors: 2 })))).toBeGreaterThan(ln20);
+    expect(breachEvidence(stateOf(none, repeat(2, { requests: 100, errors: 0 })))).toBeLessThanOrEqual(0);
   });
 
   test('of everything is never broken', () => {
