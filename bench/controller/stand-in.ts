@@ -1,6 +1,6 @@
 /**
  * Answers as Prometheus would, in a process of its own: raw samples of the traffic model for a selector, with or without
- * a range, and `count(…)` of the pods. It counts the queries, and notes when an answer with a breach had been sent.
+ * a range, `sum by (…) (…)` of one on a grid, and `count(…)` of the pods. It counts the queries, and notes when an answer with a breach had been sent.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parseSelector, type Matcher, type Selector } from './selector.ts';
@@ -69,6 +69,8 @@ function answer(
   switch (url.pathname) {
     case '/api/v1/query':
       return answerQuery(standIn, new URLSearchParams(request.method === 'POST' ? body : url.search), response);
+    case '/api/v1/query_range':
+      return answerGrid(standIn, new URLSearchParams(body), response);
     case '/bench/stats':
       return send(response, 200, JSON.stringify(standIn.stats));
     case '/bench/answers': {
@@ -95,20 +97,61 @@ function answerQuery(standIn: StandIn, parameters: URLSearchParams, response: Se
     return send(response, 200, success('vector', `{"metric":{},"value":[${atMs / 1000},"3"]}`));
   }
   const selector = parseSelector(query);
-  if (selector === undefined) {
-    stats.refused = query.slice(0, 200);
-    return send(response, 400, '{"status":"error","errorType":"bad_data","error":"the stand-in knows no such query"}');
-  }
+  if (selector === undefined) return refuse(standIn, query, response);
   const shown: number[] = [];
   const rows = renderRows(selectSeries(model, selector), { selector, atMs, model, shown });
   const text = success(selector.rangeMs === undefined ? 'vector' : 'matrix', rows.join(','));
-  stats.series += rows.length;
-  stats.bytes += text.length;
+  count(standIn, rows.length, text);
   response.once('finish', () => {
     const sentMs = Date.now();
     for (const index of shown) if (!firstAnswers.has(index)) firstAnswers.set(index, sentMs);
   });
   send(response, 200, text);
+}
+
+function count({ stats }: StandIn, rows: number, text: string): void {
+  stats.series += rows;
+  stats.bytes += text.length;
+}
+
+function refuse({ stats }: StandIn, query: string, response: ServerResponse): void {
+  stats.refused = query.slice(0, 200);
+  send(response, 400, '{"status":"error","errorType":"bad_data","error":"the stand-in knows no such query"}');
+}
+
+/** answerGrid knows sums of a selector by some labels. */
+function answerGrid(standIn: StandIn, parameters: URLSearchParams, response: ServerResponse): void {
+  const query = parameters.get('query') ?? '';
+  standIn.stats.queries += 1;
+  const [, by = '', inner = ''] = /^sum by \(([\w, ]+)\) \((.*)\)$/s.exec(query) ?? [];
+  const selector = parseSelector(inner);
+  if (by === '' || selector === undefined) return refuse(standIn, query, response);
+  const msOf = (name: string): number => Math.round(Number(parameters.get(name)) * 1000);
+  const [fromMs, toMs, stepMs] = [msOf('start'), msOf('end'), msOf('step')];
+  const points: number[] = [];
+  for (let atMs = fromMs; atMs <= toMs; atMs += stepMs) points.push(atMs);
+  const rows = renderSums(selectSeries(standIn.model, selector), by.split(', '), points);
+  const text = success('matrix', rows.join(','));
+  count(standIn, rows.length, text);
+  send(response, 200, text);
+}
+
+function renderSums(series: readonly Series[], by: readonly string[], points: readonly number[]): readonly string[] {
+  const times = new Map<Pod, readonly (number | undefined)[]>();
+  const sums = new Map<string, number[]>();
+  for (const { labels, pod, valueAt } of series) {
+    const scrapes = times.get(pod) ?? points.map((atMs) => scrapeTimes(pod, atMs - lookbackMs, atMs).at(-1));
+    times.set(pod, scrapes);
+    const key = JSON.stringify(Object.fromEntries(by.map((label) => [label, labels[label]])));
+    const values = sums.get(key) ?? points.map(() => 0);
+    for (const [index, atMs] of scrapes.entries())
+      values[index] = (values[index] ?? 0) + (atMs === undefined ? 0 : valueAt(atMs));
+    sums.set(key, values);
+  }
+  return [...sums].map(
+    ([metric, values]) =>
+      `{"metric":${metric},"values":[${values.map((value, index) => `[${(points[index] ?? 0) / 1000},"${value}"]`).join(',')}]}`,
+  );
 }
 
 function selectSeries(model: TrafficModel, { matchers }: Selector): readonly Series[] {
