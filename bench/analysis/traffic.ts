@@ -1,6 +1,7 @@
 /** The traffic of a scenario, tick by tick, as the production code gets it from a source. */
 import type { SampleOutcome } from '../../src/analysis/metric-source.ts';
 import { createArm, tickSeconds } from './arm.ts';
+import { boundsOf } from './latency.ts';
 import { createLoads } from './loads.ts';
 import type { Pods } from './pods.ts';
 import type { Random } from './random.ts';
@@ -39,15 +40,16 @@ export function createTraffic(scenario: Scenario, random: Random, historySeconds
 function createDirect(scenario: Scenario, random: Random): Pods {
   const stableArm = createArm(scenario, random);
   const canaryArm = createArm(scenario, random);
-  const isTimed = scenario.latency !== undefined;
+  const { latency } = scenario;
+  const timed = latency === undefined ? {} : { bounds: boundsOf(latency) };
   return ({ stable, canary }, endMs) => {
     const [ofStable, ofCanary] = [stableArm(stable), canaryArm(canary)];
     const arms = { stable: ofStable.counts, canary: ofCanary.counts };
     const durations = { stable: ofStable.durations, canary: ofCanary.durations };
-    const block = { endMs, arms, ...(isTimed ? { durations } : {}) };
+    const block = { endMs, arms, ...(latency === undefined ? {} : { durations }) };
     const seen = { stable: true, canary: canary.requests > 0 };
     return {
-      outcome: { kind: 'Samples', blocks: [block], untilMs: endMs, seen, discarded: 0 },
+      outcome: { kind: 'Samples', blocks: [block], untilMs: endMs, seen, discarded: 0, ...timed },
       canaryRequests: arms.canary.requests,
     };
   };
