@@ -1,7 +1,7 @@
 /** What the buckets of request durations stood at on the grid, as query_range tells it. */
 import { toBound } from './bounds.ts';
 import type { Series } from './series.ts';
-import { instanceOf } from './targets.ts';
+import { instanceOf, type Span } from './targets.ts';
 
 /** Buckets are the values of one service on one instance, by bound in seconds (also infinity) and by time. */
 export type Buckets = ReadonlyMap<number, ReadonlyMap<number, number>>;
@@ -32,11 +32,19 @@ function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return made;
 }
 
-/** commonBounds returns the finite bounds that all instances have for these services, ascending. */
-export function commonBounds(all: BucketsByService, services: Iterable<string>): readonly number[] {
-  const each = [...services].flatMap((service) => [...(all.get(service)?.values() ?? [])]);
+/** commonBounds returns the finite bounds that all instances have which show these services in a span, ascending. */
+export function commonBounds(all: BucketsByService, services: Iterable<string>, span: Span): readonly number[] {
+  const each = [...services]
+    .flatMap((service) => [...(all.get(service)?.values() ?? [])])
+    .map((buckets) => new Set([...buckets].filter(([, values]) => isShown(values, span)).map(([bound]) => bound)))
+    .filter((bounds) => bounds.size > 0);
   const [first, ...others] = each;
-  return [...(first?.keys() ?? [])]
-    .filter((bound) => Number.isFinite(bound) && others.every((buckets) => buckets.has(bound)))
+  return [...(first ?? [])]
+    .filter((bound) => Number.isFinite(bound) && others.every((bounds) => bounds.has(bound)))
     .sort((left, right) => left - right);
+}
+
+function isShown(values: ReadonlyMap<number, number>, { fromMs, toMs }: Span): boolean {
+  for (const atMs of values.keys()) if (atMs >= fromMs && atMs <= toMs) return true;
+  return false;
 }

@@ -1,4 +1,5 @@
 /** Which rollouts are asked for together: by the window that they need, and no more than one answer should hold. */
+import { blockEndOf } from '../analysis/block.ts';
 import { escapeRegex } from '../analysis/promql.ts';
 import type { Arm, Span } from './targets.ts';
 
@@ -16,6 +17,11 @@ export interface Wanted {
   readonly bounds?: 'All' | readonly number[];
   /** span is what has to be read: the window, and enough before it to hold the scrape that the first difference starts from. */
   readonly span: Span;
+}
+
+/** wantsDurations tells whether bounds were asked for, of at least one whole block. */
+export function wantsDurations({ bounds, sinceMs, untilMs }: Wanted, blockMs: number): boolean {
+  return bounds !== undefined && blockEndOf(sinceMs, blockMs) < untilMs;
 }
 
 /** Group is what is read in one span; the spans of its members differ by so little that nobody reads much in vain. */

@@ -1,7 +1,8 @@
 /** Counts one rollout in what was read for many, purely. */
+import { lastBlockEnd } from '../analysis/block.ts';
 import type { NoDataReason, SampleOutcome, SamplesOutcome } from '../analysis/metric-source.ts';
 import { commonBounds, type BucketsByService } from './buckets.ts';
-import type { Wanted } from './chunks.ts';
+import { wantsDurations, type Wanted } from './chunks.ts';
 import { classifyCode } from './code-class.ts';
 import { countDeltas } from './deltas.ts';
 import { countDurations } from './duration-deltas.ts';
@@ -132,7 +133,7 @@ function count(
   const { sinceMs, untilMs } = wanted;
   const tally = countDeltas(targets, { sinceMs, untilMs, maxGapMs, blockMs: data.blockMs });
   const outcome = { kind: 'Samples', ...tally, untilMs, seen: seenIn(wanted, data, requests) } as const;
-  return wanted.bounds === undefined ? outcome : addDurations(outcome, wanted, data, targets);
+  return wantsDurations(wanted, data.blockMs) ? addDurations(outcome, wanted, data, targets) : outcome;
 }
 
 /** What is not known of durations does not hold up what is known of errors. */
@@ -145,7 +146,8 @@ function addDurations(
   if (durations === undefined) return outcome;
   const { read, scrapeIntervalMs } = durations;
   if (read.kind === 'Failure') return { ...outcome, missingDurations: { reason: read.reason, message: read.message } };
-  const bounds = wanted === 'All' ? commonBounds(read.value, services.keys()) : wanted;
+  const span = { fromMs: lastBlockEnd(sinceMs, blockMs), toMs: untilMs };
+  const bounds = wanted === 'All' ? commonBounds(read.value, services.keys(), span) : wanted;
   const window = { services, sinceMs, untilMs, blockMs, scrapeIntervalMs, bounds };
   const counted = countDurations(targets, read.value, window);
   const blocks = outcome.blocks.map((block) => {

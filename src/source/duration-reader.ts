@@ -1,7 +1,7 @@
 /** Reads the buckets that the rollouts of a chunk need, with one query for all of them. */
-import { blockEndOf, lastBlockEnd } from '../analysis/block.ts';
+import { lastBlockEnd } from '../analysis/block.ts';
 import { readBuckets, type BucketsByService } from './buckets.ts';
-import { cutChunks, type ChunkSize, type Wanted } from './chunks.ts';
+import { cutChunks, wantsDurations, type ChunkSize, type Wanted } from './chunks.ts';
 import type { ApiAnswer } from './prometheus-api.ts';
 import type { GridReader } from './prometheus-window.ts';
 import { durationsQuery, type SelectorConfig } from './selectors.ts';
@@ -24,9 +24,7 @@ export async function readDurations(
   members: readonly Wanted[],
   signal: AbortSignal,
 ): Promise<ApiAnswer<BucketsByService> | undefined> {
-  const wanting = members.filter(
-    ({ bounds, sinceMs, untilMs }) => bounds !== undefined && blockEndOf(sinceMs, parts.blockMs) < untilMs,
-  );
+  const wanting = members.filter((member) => wantsDurations(member, parts.blockMs));
   if (wanting.length === 0) return undefined;
   const answer = await readParts(parts, cutChunks(wanting, parts.bucketsSize.maxNames), signal);
   if (answer.kind === 'Failure') return answer;

@@ -10,7 +10,7 @@ import { addInstances, findTargets } from '../../src/source/targets.ts';
 import { sampleMany, sampleOne } from '../support/metric-source.ts';
 import { CannedPrometheus } from '../unit/source/canned-prometheus.ts';
 import { eventOf, run } from '../unit/source/history.ts';
-import { timeline } from '../unit/source/timeline.ts';
+import { bucketsOf, timeline } from '../unit/source/timeline.ts';
 
 const signal = new AbortController().signal;
 const maxGapMs = 600_000;
@@ -33,8 +33,13 @@ const query: fc.Arbitrary<SampleQuery> = fc
       { weight: 5, arbitrary: fc.constant(300_000) },
       { weight: 1, arbitrary: fc.integer({ min: 0, max: 600_000 }) },
     ),
+    bounds: fc.constantFrom(undefined, 'All' as const, [0.1], [0.3, 5]),
   })
-  .map((given) => ({ ...given, untilMs: Math.max(given.sinceMs, given.untilMs) }));
+  .map(({ bounds, ...given }) => ({
+    ...given,
+    untilMs: Math.max(given.sinceMs, given.untilMs),
+    ...(bounds === undefined ? {} : { bounds }),
+  }));
 
 let prometheus: CannedPrometheus;
 let source: PrometheusSource;
@@ -71,10 +76,11 @@ function count(series: readonly Series[], { stable, canary, sinceMs, untilMs }: 
 describe('a batch of samples', () => {
   test('holds for each rollout what it would be told alone, and what its whole history says', async () => {
     const kinds = new Set<string>();
+    let durations = 0;
     await fc.assert(
       fc.asyncProperty(histories, fc.array(query, { minLength: 1, maxLength: 7 }), async (events, queries) => {
         const series = events.flatMap((one, index) => timeline(`10.0.0.${index}:8080`, run(one)));
-        prometheus.series = series;
+        prometheus.series = [...series, ...bucketsOf(series)];
         const together = await sampleMany(source, queries, signal);
         const alone: SampleOutcome[] = [];
         for (const one of queries) alone.push(await sampleOne(source, one, signal));
@@ -84,11 +90,15 @@ describe('a batch of samples', () => {
           kinds.add(outcome.kind === 'NoData' ? outcome.reason : outcome.kind);
           if (asked === undefined || outcome.kind !== 'Samples') continue;
           const { blocks, discarded, untilMs } = outcome;
-          expect({ blocks, discarded }).toEqual(count(series, { ...asked, untilMs }));
+          durations += blocks.filter((block) => block.durations !== undefined).length;
+          expect(outcome.bounds === undefined || asked.bounds !== undefined).toBe(true);
+          const counted = blocks.map(({ endMs, arms }) => ({ endMs, arms }));
+          expect({ blocks: counted, discarded }).toEqual(count(series, { ...asked, untilMs }));
         }
       }),
       { numRuns: 60 },
     );
+    expect(durations).toBeGreaterThan(50);
     expect([...kinds].toSorted()).toEqual(['Samples', 'SeriesAbsent', 'SourceRefused', 'TargetDown']);
   });
 });

@@ -195,6 +195,23 @@ describe('sample', () => {
     expect(prometheus.queries).toHaveLength(1);
   });
 
+  test('counts nothing twice where a sample comes later than it may', async () => {
+    const whole = every(-60, 120);
+    const source = connect();
+    prometheus.series = timeline(
+      'a:8080',
+      whole.filter(({ atMs }) => atMs !== startMs + 30_000),
+    );
+    const early = withSum(await sampleOne(source, window(0, 30), signal));
+    prometheus.series = timeline('a:8080', whole);
+    const late = withSum(await sampleOne(source, window(30, 60), signal));
+    // What the scrape at 30 s saw is lost: its block was over, and the one after it begins with that scrape.
+    expect([early, late]).toMatchObject([
+      { arms: { canary: { requests: 15 } } },
+      { arms: { canary: { requests: 30 } } },
+    ]);
+  });
+
   test('says which arm exists', async () => {
     prometheus.series = timeline('a:8080', every(-60, 120));
     expect(await sample({ ...window(0, 60), canary: ['missing'] })).toMatchObject({
