@@ -1,4 +1,5 @@
 /** Puts what was scraped into the shape in which Prometheus answers, so that one arithmetic counts both. */
+import type { Buckets } from './buckets.ts';
 import { maxGapMs, type Data } from './count.ts';
 import type { Wanted } from './chunks.ts';
 import type { History, Row, ServiceHistory } from './scrape-history.ts';
@@ -11,14 +12,12 @@ export interface Scraped {
   readonly history: History;
 }
 
-type Buckets = Map<string, Map<string, Map<number, Map<number, number>>>>;
-
 /** dataOf returns what one query needs to be counted: of every target the scrapes in its span, but of those before the window only the last that succeeded. */
 export function dataOf(targets: readonly Scraped[], wanted: Wanted, blockMs: number): Data {
   const up = new Map<string, readonly Series[]>();
   const started = new Map<string, readonly Series[]>();
   const requests = new Map<string, Series[]>();
-  const buckets: Buckets = new Map();
+  const buckets = new Map<string, Map<string, Buckets>>();
   for (const { instance, history } of targets) {
     const services = [...wanted.services.keys()].map((name) => ({ name, kept: history.service(name) }));
     const span = spanOf(history, services, wanted);
@@ -34,7 +33,9 @@ export function dataOf(targets: readonly Scraped[], wanted: Wanted, blockMs: num
       if (kept === undefined) continue;
       const rows = kept.rows.filter(({ atMs }) => isIn(span, atMs));
       entry(requests, name, () => []).push(...seriesOf(kept, rows));
-      if (wanted.bounds !== undefined) entry(buckets, name, () => new Map()).set(instance, bucketsOf(kept, rows));
+      const durations = wanted.bounds === undefined ? noBuckets : bucketsOf(kept, rows);
+      // An instance without buckets has no bounds that the others could share.
+      if (durations.size > 0) entry(buckets, name, () => new Map()).set(instance, durations);
     }
   }
   const durations = { read: { kind: 'Answer', value: buckets }, scrapeIntervalMs: blockMs } as const;
@@ -66,9 +67,12 @@ function seriesOf({ counters }: ServiceHistory, rows: readonly Row[]): readonly 
   return counters.map((labels, index) => ({ labels, samples: columnOf(rows, (row) => row.counters[index]) }));
 }
 
-function bucketsOf({ bounds }: ServiceHistory, rows: readonly Row[]): Map<number, Map<number, number>> {
-  return new Map(bounds.map((bound, index) => [bound, columnOf(rows, (row) => row.buckets[index])]));
+function bucketsOf({ bounds }: ServiceHistory, rows: readonly Row[]): Buckets {
+  const columns = bounds.map((bound, index) => [bound, columnOf(rows, (row) => row.buckets[index])] as const);
+  return new Map(columns.filter(([, samples]) => samples.size > 0));
 }
+
+const noBuckets: Buckets = new Map();
 
 function columnOf(rows: readonly Row[], valueOf: (row: Row) => number | undefined): Map<number, number> {
   const samples = new Map<number, number>();

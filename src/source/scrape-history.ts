@@ -46,6 +46,8 @@ type Slot =
   | { readonly kind: 'Counter' | 'Bucket'; readonly service: Service; readonly index: number }
   | { readonly kind: 'Start' | 'Ignored' };
 
+const notKept: Slot = { kind: 'Ignored' };
+
 /** Retention is for how long scrapes are kept; the last one that succeeded is kept for maxGapMs. */
 export interface Retention {
   readonly keepMs: number;
@@ -149,7 +151,8 @@ export class History {
 
   #addSlot(text: string): Slot | undefined {
     const slot = this.#findSlot(text);
-    if (slot !== undefined) this.#slots.set(text, slot);
+    // A service that is not kept now may be kept from the next scrape on.
+    if (slot !== undefined && slot !== notKept) this.#slots.set(text, slot);
     return slot;
   }
 
@@ -159,7 +162,7 @@ export class History {
     const { metric, labels } = series;
     if (metric === startMetric) return { kind: 'Start' };
     const service = this.#services.get(labels['service'] ?? '');
-    if (service === undefined) return { kind: 'Ignored' };
+    if (service === undefined) return notKept;
     if (metric === requestsMetric) {
       const index = service.counters.push({ ...labels, __name__: metric, instance: this.#instance }) - 1;
       return { kind: 'Counter', service, index };

@@ -34,8 +34,8 @@ const keepMs = 180_000;
 /** Targets that are read at the same time: more would only share the same thread. */
 const targetsAtOnce = 4;
 
-/** After so many intervals in which nobody has asked for a service it is not kept any more. */
-const idleIntervals = 10;
+/** A service that nobody has asked for in this time, or in ten intervals, is not kept any more. */
+const idleMs = 60_000;
 
 /** A clock that was set back by less is waited for. */
 const patienceIntervals = 5;
@@ -115,7 +115,7 @@ export class Rounds {
 
   #isWanted(): boolean {
     const { clock, intervalMs } = this.#options;
-    const oldestMs = clock.monotonicMs() - idleIntervals * intervalMs;
+    const oldestMs = clock.monotonicMs() - Math.max(idleMs, 10 * intervalMs);
     for (const [name, askedMs] of this.#askedMs) if (askedMs < oldestMs) this.#askedMs.delete(name);
     return this.#askedMs.size > 0;
   }
@@ -149,9 +149,11 @@ export class Rounds {
   #list(): void {
     const retention = { keepMs, maxGapMs, maxSeries: 2 * expositionLimits.maxSamples };
     const listed = new Set<ScrapeTarget>();
-    for (const endpoint of this.#options.endpoints()) {
-      const target = this.#targets.get(endpoint.url) ?? new ScrapeTarget(endpoint, retention);
-      this.#targets.set(endpoint.url, target);
+    for (const { name, url: given } of this.#options.endpoints()) {
+      // However it is written, a target that is scraped twice would count double.
+      const url = URL.canParse(given) ? new URL(given).href : given;
+      const target = this.#targets.get(url) ?? new ScrapeTarget({ name, url }, retention);
+      this.#targets.set(url, target);
       listed.add(target);
     }
     this.#listed = [...listed];

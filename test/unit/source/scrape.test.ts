@@ -272,6 +272,31 @@ describe('of several Traefiks', () => {
     expect(traefiks.map(({ scrapes }) => scrapes)).toEqual([2, 4, 2]);
   });
 
+  test('one may have no durations yet, and none of the others is lost', async () => {
+    const source = create({ targets: endpoints(2) });
+    for (const one of traefiks) one.counters = { 'web/200': 1 };
+    await ask(source, { bounds: 'All' });
+    for (const one of traefiks) one.counters = { 'web/200': 3 };
+    traefik(1).buckets = { 'web/200/0.1': 1, 'web/200/+Inf': 2 };
+    await tick();
+    expect(await ask(source, { bounds: 'All' })).toMatchObject({
+      bounds: [0.1],
+      blocks: [{ durations: { stable: { total: 2, within: [1] }, canary: { total: 0, within: [0] } } }],
+    });
+  });
+
+  test('one may be listed twice', async () => {
+    const [one] = endpoints(1);
+    const url = one?.url.replace('http://', 'HTTP://') ?? '';
+    const source = create({ targets: [...endpoints(1), { name: 'again', url }] });
+    traefik().counters = { 'web/200': 1 };
+    await ask(source);
+    traefik().counters = { 'web/200': 2 };
+    await tick();
+    expect(await ask(source)).toMatchObject({ blocks: [blockAt(1, { requests: 1, errors: 0 }, none)] });
+    expect(traefik().scrapes).toBe(2);
+  });
+
   test('none may be listed', async () => {
     expect(await ask(create({ targets: [] }))).toMatchObject({
       kind: 'NoData',
@@ -355,12 +380,12 @@ describe('the source', () => {
     await tick(3);
     expect(traefik().scrapes).toBe(0);
     await ask(source);
-    for (let ticks = 1; ticks <= 30; ticks += 1) {
+    for (let ticks = 1; ticks <= 40; ticks += 1) {
       await tick();
-      if (ticks <= 10) await eventually(() => traefik().scrapes === ticks + 1, { intervalMs: 1 });
+      if (ticks <= 30) await eventually(() => traefik().scrapes === ticks + 1, { intervalMs: 1 });
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    expect(traefik().scrapes).toBe(11);
+    expect(traefik().scrapes).toBe(31);
     expect(clock.nextTimerInMs ?? Infinity).toBeGreaterThan(intervalMs);
     traefik().counters = { 'web/200': 900 };
     const sinceMs = clock.nowMs();
