@@ -118,6 +118,30 @@ describe('logEvidence against the projection', () => {
     });
   }
 
+  test('is expected to be at most 1 for counts that are too many to go through, too', () => {
+    // Of n independent requests with the error rate r, E (t/x)^errors ((1-t)/(1-x))^others is (1 + (r-x)(t-x)/(x(1-x)))^n.
+    const ofArm = (requests: number, rate: number, alternative: number, point: number): number =>
+      requests * Math.log1p(((rate - point) * (alternative - point)) / (point * (1 - point)));
+    for (const margin of margins) {
+      for (const alternative of pairs) {
+        const points = nullPoints(margin, alternative.canary <= toleratedRate(margin, alternative.stable));
+        for (const exposure of [
+          { canary: 5e7, stable: 9.5e8 },
+          { canary: 9e8, stable: 1e5 },
+        ]) {
+          const point = projectOnNull(alternative, exposure, margin);
+          const logs = points.map(
+            (truth) =>
+              ofArm(exposure.canary, truth.canary, alternative.canary, point.canary) +
+              ofArm(exposure.stable, truth.stable, alternative.stable, point.stable),
+          );
+          // A rate is rounded in its last bit (0.1 + 0.2 is above 0.3), which counts once for each request.
+          expect(Math.max(...logs)).toBeLessThanOrEqual((exposure.canary + exposure.stable) * Number.EPSILON);
+        }
+      }
+    }
+  });
+
   test('is exactly nothing where one arm had no requests', () => {
     const none = { requests: 0, errors: 0 };
     const some = { requests: 10, errors: 10 };
