@@ -39,6 +39,8 @@ export class Breaker {
   #down: Down | undefined;
   /** open is the row of failures while nothing is asked. */
   #open: Down | undefined;
+  /** round grows with each failure that counts. */
+  #round = 0;
   #probing: Promise<ApiFailure | undefined> | undefined;
 
   constructor(options: BreakerOptions) {
@@ -66,8 +68,9 @@ export class Breaker {
   /** run asks, and learns from the answer. Where the source is unreachable it fails at once: who can wait has waited in `ready`. */
   async run<T>(task: () => Promise<ApiAnswer<T>>): Promise<ApiAnswer<T>> {
     if (this.#open !== undefined) return sinceWhen(this.#open);
+    const round = this.#round;
     const answer = await task();
-    this.#learn(answer);
+    this.#learn(answer, round);
     return answer;
   }
 
@@ -76,7 +79,7 @@ export class Breaker {
     this.#closing.abort();
   }
 
-  #learn(answer: ApiAnswer<unknown>): void {
+  #learn(answer: ApiAnswer<unknown>, round: number): void {
     const before = this.health().kind;
     if (answer.kind === 'Answer' || answer.reason !== 'SourceUnreachable') {
       this.#down = undefined;
@@ -84,7 +87,11 @@ export class Breaker {
     } else {
       this.#down ??= { sinceMs: this.#options.clock.nowMs(), failure: answer, failures: 0, probes: 0, dueMs: 0 };
       this.#down.failure = answer;
-      this.#down.failures += 1;
+      // What was under way together fails together: a blip is one failure, however many it has met.
+      if (round === this.#round) {
+        this.#round += 1;
+        this.#down.failures += 1;
+      }
       if (this.#down.failures >= failuresToOpen && this.#open === undefined) this.#openFor(this.#down);
     }
     if (this.health().kind !== before) this.#options.onHealth(this.health());

@@ -58,6 +58,17 @@ describe('a breaker', () => {
     expect(changes).toEqual(['Unreachable']);
   });
 
+  test('takes what fails together for one failure', async () => {
+    const { promise, resolve } = Promise.withResolvers<ApiAnswer<string>>();
+    const together = Array.from({ length: 50 }, () => breaker.run(() => promise));
+    resolve(failure);
+    await Promise.all(together);
+    await fail(2);
+    expect(breaker.health().kind).toBe('Reachable');
+    await fail(1);
+    expect(breaker.health().kind).toBe('Unreachable');
+  });
+
   test('does not take a refusal for an outage', async () => {
     await fail(3);
     answers.call = { kind: 'Failure', reason: 'SourceRefused', message: 'No.' };

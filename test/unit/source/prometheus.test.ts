@@ -1,9 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lastBlockEnd, type Block } from '../../../src/analysis/block.ts';
 import type { SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { isSluiceError } from '../../../src/errors.ts';
-import type { AccessSource } from '../../../src/source/access-files.ts';
+import { createAccessFiles, type AccessSource } from '../../../src/source/access-files.ts';
 import {
   createPrometheusSource,
   prometheusDefaults,
@@ -505,6 +508,25 @@ describe('a source that fails', () => {
     expect(basic).toBe(`Prometheus at ${prometheus.url} answered 403 (denied): no access for *** of ***`);
     const bearer = message(await sample(window(0, 60), { access: accessOf({ authorization: 'Bearer t0ken' }) }));
     expect(bearer).toContain('no access for *** of undefined');
+  });
+});
+
+describe('credentials in files', () => {
+  test('are read again when the server has refused them', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'sluice-source-'));
+    const bearerTokenFile = path.join(folder, 'token');
+    await writeFile(bearerTokenFile, 'old');
+    const files = { bearerTokenFile, basicAuthFile: undefined, headersFile: undefined, caFile: undefined };
+    const source = connect({ access: await createAccessFiles(files, systemClock) });
+    prometheus.reply = (request, response) => {
+      const isKnown = request.headers.authorization === 'Bearer new';
+      const data = { resultType: 'vector', result: [{ metric: {}, value: [1, '7'] }] };
+      json(response, isKnown ? 200 : 401, isKnown ? { status: 'success', data } : { status: 'error', error: 'who?' });
+    };
+    await writeFile(bearerTokenFile, 'new');
+    expect(await source.query('up', startMs, signal)).toMatchObject({ kind: 'Error', reason: 'SourceRefused' });
+    expect(await source.query('up', startMs, signal)).toEqual({ kind: 'Value', value: 7 });
+    await rm(folder, { recursive: true });
   });
 });
 
