@@ -15,6 +15,8 @@ export const evidenceCap = 4;
 
 /** firstStart is for a canary that is bad from its first block; the rest is spread over the planned blocks. */
 const firstStart = 0.6;
+/** reserve is for rollouts that take longer than planned: it never runs out, each block gets a share of what is left. */
+const reserve = 0.05;
 const decimals = 1e9;
 
 /** startRestarted returns wealth that has nothing invested yet. */
@@ -24,7 +26,7 @@ export function startRestarted(alternatives: number): RestartedWealth {
 
 /**
  * multiplyRestarted starts a product for each alternative and multiplies it and the older ones with the block's factors.
- * Starts end when the capital is spent, which is after `plannedBlocks` blocks.
+ * The starts get smaller after `plannedBlocks` blocks, about, but do not end.
  */
 export function multiplyRestarted(
   wealth: RestartedWealth,
@@ -59,6 +61,8 @@ export function averageEvidence(logs: readonly number[]): number {
 }
 
 function nextStart(spent: number, plannedBlocks: number): number {
-  const start = Math.floor(((1 - firstStart) / Math.max(1, plannedBlocks)) * decimals) / decimals;
-  return Math.min(start, 1 - spent);
+  const blocks = Math.max(1, plannedBlocks);
+  const even = (1 - firstStart) / blocks;
+  const left = 1 - spent;
+  return Math.floor((left - even >= reserve ? even : left / blocks) * decimals) / decimals;
 }

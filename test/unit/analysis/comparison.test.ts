@@ -135,6 +135,15 @@ describe('rollbackEvidence', () => {
     expect(median(seconds)).toBeLessThanOrEqual(1980);
   });
 
+  test('finds a canary that turns bad long after the planned end', () => {
+    // 17 blocks, where 12 are needed within the plan; without a reserve of starting capital it takes 550.
+    const healthy = Array.from({ length: 1000 }, () => arms([250, 1], [4750, 24]));
+    const bad = Array.from({ length: 20 }, () => arms([250, 5], [4750, 24]));
+    const before = add({ ...halfPoint, plannedBlocks: 300 }, startComparison([]), healthy);
+    expect(rollbackEvidence(before)).toBeLessThan(-2);
+    expect(rollbackEvidence(add({ ...halfPoint, plannedBlocks: 300 }, before, bad))).toBeGreaterThan(ln20);
+  });
+
   test('is not reached by an incident that both arms share', () => {
     const incident: Traffic = {
       requestsPerSecond: 500,
