@@ -7,12 +7,17 @@ import {
   rollbackEvidence,
   safetyEvidence,
   startComparison,
-  type ComparisonSpec,
-  type ComparisonState,
 } from '../../../src/analysis/comparison.ts';
-import { slowerThan } from '../../../src/analysis/durations.ts';
+import type { Durations } from '../../../src/analysis/durations.ts';
+import {
+  addToLatency,
+  freshLatencySafetyEvidence,
+  latencyRollbackEvidence,
+  latencySafetyEvidence,
+  restartFreshLatency,
+  startLatency,
+} from '../../../src/analysis/latency.ts';
 import { planLatency } from '../../../src/analysis/latency-plan.ts';
-import type { Arms } from '../../../src/analysis/sample.ts';
 import { logMixture } from '../../../src/analysis/sequential.ts';
 import { tickSeconds } from '../arm.ts';
 import { boundsOf } from '../latency.ts';
@@ -29,58 +34,76 @@ export const sluice: Judge = {
   metrics: ['Errors', 'Latency'],
   isPaced: true,
   start: (scenario, history) => {
-    let parts = startParts(scenario, history.flatMap(blocksOf));
+    const parts = scenario.judged.map((metric) => start[metric](scenario, history.flatMap(blocksOf)));
+    const weights = parts.map(() => 1 / parts.length);
     let stepMs = Number.NaN;
     return {
       add: (tick, { stepStartMs }) => {
-        if (stepStartMs !== stepMs) parts = parts.map((part) => ({ ...part, state: restartFreshSafety(part.state) }));
+        if (stepStartMs !== stepMs) for (const part of parts) part.restart();
         stepMs = stepStartMs;
-        for (const block of blocksOf(tick)) {
-          parts = parts.map((part) => ({ ...part, state: addToComparison(part.spec, part.state, part.armsOf(block)) }));
-        }
+        for (const block of blocksOf(tick)) for (const part of parts) part.add(block);
       },
       verdict: (): Verdict => {
-        const states = parts.map(({ state }) => state);
-        const weights = parts.map(({ weight }) => weight);
-        if (logMixture(states.map(rollbackEvidence), weights) >= lnNeeded) return 'Rollback';
-        const isProven = (evidence: (state: ComparisonState) => number): boolean =>
-          states.every((state) => evidence(state) >= lnNeeded);
-        if (!isProven(safetyEvidence)) return 'Continue';
-        return isProven(freshSafetyEvidence) ? 'MayProceed' : 'MayPromote';
+        const rollback = parts.map((part) => part.rollback());
+        if (logMixture(rollback, weights) >= lnNeeded) return 'Rollback';
+        if (parts.some((part) => part.safety() < lnNeeded)) return 'Continue';
+        return parts.every((part) => part.freshSafety() >= lnNeeded) ? 'MayProceed' : 'MayPromote';
       },
     };
   },
 };
 
+/** Part is the evidence of one metric. */
 interface Part {
-  readonly spec: ComparisonSpec;
-  readonly state: ComparisonState;
-  readonly weight: number;
-  readonly armsOf: (block: Block) => Arms;
+  add(block: Block): void;
+  restart(): void;
+  rollback(): number;
+  safety(): number;
+  freshSafety(): number;
 }
 
-function startParts(scenario: Scenario, history: readonly Block[]): readonly Part[] {
-  const plannedBlocks = plannedSeconds(scenario) / tickSeconds;
-  return scenario.judged.flatMap((metric) => {
-    const share = 1 / scenario.judged.length;
-    const start = (points: number, weight: number, armsOf: Part['armsOf']): Part => ({
-      spec: { margin: { factor: 1, points }, plannedBlocks },
-      state: startComparison(history.map((block) => armsOf(block).stable)),
-      weight,
-      armsOf,
-    });
-    if (metric === 'Errors') return [start(0.005, share, ({ arms }) => arms)];
-    if (scenario.latency === undefined) throw new Error(`${scenario.name} has no latency to judge.`);
-    const bounds = boundsOf(scenario.latency);
-    const plan = planLatency({ bounds, history: sumDurations(history, 'stable'), maxIncrease: 0.2, quantile: 'All' });
-    if (plan.kind !== 'Planned') throw new Error(`${scenario.name}: ${plan.kind}`);
-    return plan.bounds.map(({ seconds, points }) =>
-      start(points, share / plan.bounds.length, ({ durations }) => slower(durations, bounds.indexOf(seconds))),
-    );
+const start = { Errors: startErrors, Latency: startLatencies } as const;
+
+function startErrors(scenario: Scenario, history: readonly Block[]): Part {
+  const spec = { margin: { factor: 1, points: 0.005 }, plannedBlocks: plannedSeconds(scenario) / tickSeconds };
+  let state = startComparison(history.map(({ arms }) => arms.stable));
+  return {
+    add: ({ arms }) => {
+      state = addToComparison(spec, state, arms);
+    },
+    restart: () => {
+      state = restartFreshSafety(state);
+    },
+    rollback: () => rollbackEvidence(state),
+    safety: () => safetyEvidence(state),
+    freshSafety: () => freshSafetyEvidence(state),
+  };
+}
+
+function startLatencies(scenario: Scenario, history: readonly Block[]): Part {
+  const bounds = scenario.latency === undefined ? [] : boundsOf(scenario.latency);
+  const plan = planLatency({ bounds, history: sumDurations(history, 'stable'), maxIncrease: 0.2, quantile: 'All' });
+  if (plan.kind !== 'Planned') throw new Error(`${scenario.name}: ${plan.kind}`);
+  const indexes = plan.bounds.map(({ seconds }) => bounds.indexOf(seconds));
+  const atPlanned = ({ total, within }: Durations): Durations => ({
+    total,
+    within: indexes.map((index) => within[index] ?? total),
   });
-}
-
-function slower(durations: Block['durations'], index: number): Arms {
-  if (durations === undefined) throw new Error('A block without durations.');
-  return { stable: slowerThan(durations.stable, index), canary: slowerThan(durations.canary, index) };
+  const spec = { plannedBlocks: plannedSeconds(scenario) / tickSeconds };
+  let state = startLatency(plan);
+  const add = ({ durations }: Block): void => {
+    if (durations === undefined) return;
+    const { stable, canary } = durations;
+    state = addToLatency(plan, spec, state, { stable: atPlanned(stable), canary: atPlanned(canary) });
+  };
+  for (const block of history) add(block);
+  return {
+    add,
+    restart: () => {
+      state = restartFreshLatency(state);
+    },
+    rollback: () => latencyRollbackEvidence(state),
+    safety: () => latencySafetyEvidence(state),
+    freshSafety: () => freshLatencySafetyEvidence(state),
+  };
 }
