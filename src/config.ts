@@ -32,6 +32,8 @@ export interface PrometheusSettings {
   readonly matchers: string | undefined;
   readonly scrapeIntervalMs: number;
   readonly latenessMs: number | undefined;
+  /** blockMs is the length of a block of evidence, at least one scrape. */
+  readonly blockMs: number | undefined;
   readonly timeoutMs: number;
   readonly bearerTokenFile: string | undefined;
   /** basicAuthFile holds `user:password`; not together with a bearer token. */
@@ -66,6 +68,7 @@ export const settingDefaults = {
   prometheusMatchers: '',
   prometheusScrapeInterval: '15s',
   prometheusLateness: '',
+  prometheusBlock: '',
   prometheusTimeout: '10s',
   prometheusBearerTokenFile: '',
   prometheusBasicAuthFile: '',
@@ -104,6 +107,7 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
       matchers: optionalText('prometheusMatchers'),
       scrapeIntervalMs: positiveMs('prometheusScrapeInterval'),
       latenessMs: optionalText('prometheusLateness') === undefined ? undefined : durationMs('prometheusLateness'),
+      blockMs: optionalText('prometheusBlock') === undefined ? undefined : positiveMs('prometheusBlock'),
       timeoutMs: positiveMs('prometheusTimeout'),
       bearerTokenFile: optionalText('prometheusBearerTokenFile'),
       basicAuthFile: optionalText('prometheusBasicAuthFile'),
@@ -119,15 +123,30 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
     healthPort,
     logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
   };
-  if (settings.prometheus.bearerTokenFile !== undefined && settings.prometheus.basicAuthFile !== undefined) {
-    problems.push('--prometheus-bearer-token-file and --prometheus-basic-auth-file cannot both be set');
-  }
+  problems.push(...prometheusProblems(settings.prometheus));
   if (problems.length > 0)
     throw new SluiceError(
       'ConfigInvalid',
       `The configuration has ${problems.length} problem(s): ${problems.join('; ')}.`,
     );
   return Object.freeze(settings);
+}
+
+/** prometheusProblems says which settings contradict each other; a duration that is none is 0, and reported already. */
+function prometheusProblems({
+  blockMs = 0,
+  scrapeIntervalMs,
+  bearerTokenFile,
+  basicAuthFile,
+}: PrometheusSettings): readonly string[] {
+  return [
+    ...(bearerTokenFile !== undefined && basicAuthFile !== undefined
+      ? ['--prometheus-bearer-token-file and --prometheus-basic-auth-file cannot both be set']
+      : []),
+    ...(blockMs > 0 && blockMs < scrapeIntervalMs
+      ? ['--prometheus-block is shorter than --prometheus-scrape-interval, so that most blocks would be empty']
+      : []),
+  ];
 }
 
 function parseElection({ optionalText, positiveMs, oneOf, matching, problems }: Reader): ElectionSettings {

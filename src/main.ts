@@ -17,6 +17,7 @@ const flags: Readonly<Record<keyof typeof settingDefaults, string>> = {
   prometheusMatchers: 'matchers put into each selector, e.g. job="traefik"',
   prometheusScrapeInterval: 'how often Prometheus scrapes Traefik',
   prometheusLateness: 'how long a sample may take to become visible; default: two scrapes, at least 15s',
+  prometheusBlock: 'length of a block of evidence; default: one scrape, at least 10s',
   prometheusTimeout: 'deadline of a query',
   prometheusBearerTokenFile: 'file with a bearer token for Prometheus',
   prometheusBasicAuthFile: 'file with user:password for Prometheus',

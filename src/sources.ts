@@ -19,6 +19,7 @@ export async function createSource(
     timeoutMs: prometheus.timeoutMs,
     userQueries,
     ...(prometheus.matchers === undefined ? {} : { extraMatchers: prometheus.matchers }),
+    ...(prometheus.blockMs === undefined ? {} : { blockMs: prometheus.blockMs }),
     ...(prometheus.latenessMs === undefined ? {} : { latenessMs: prometheus.latenessMs }),
     access,
   };

@@ -22,6 +22,7 @@ const defaults = {
     matchers: undefined,
     scrapeIntervalMs: 15_000,
     latenessMs: undefined,
+    blockMs: undefined,
     timeoutMs: 10_000,
     bearerTokenFile: undefined,
     basicAuthFile: undefined,
@@ -63,6 +64,7 @@ describe('parseSettings', () => {
       prometheusMatchers: 'job="traefik"',
       prometheusScrapeInterval: '1m',
       prometheusLateness: '1m30s',
+      prometheusBlock: '2m',
       prometheusTimeout: '500ms',
       prometheusBearerTokenFile: '/token',
       prometheusHeadersFile: '/headers',
@@ -90,6 +92,7 @@ describe('parseSettings', () => {
         matchers: 'job="traefik"',
         scrapeIntervalMs: 60_000,
         latenessMs: 90_000,
+        blockMs: 120_000,
         timeoutMs: 500,
         bearerTokenFile: '/token',
         basicAuthFile: undefined,
@@ -151,6 +154,12 @@ describe('parseSettings', () => {
     ['--log-level is "trace"; it must be one of debug, info, warn, error, silent', { logLevel: 'trace' }],
   ])('refuses: %s', (sentence, raw) => {
     expect(refusal(raw)).toContain(`The configuration has 1 problem(s): ${sentence}`);
+  });
+
+  it('refuses blocks that are shorter than a scrape', () => {
+    expect(refusal({ prometheusBlock: '10s' })).toContain('--prometheus-block is shorter than');
+    expect(refusal({ prometheusBlock: 'x', workers: 'x' })).toContain('2 problem(s): --prometheus-block is "x"');
+    expect(parseSettings({ prometheusBlock: '15s' }).prometheus.blockMs).toBe(15_000);
   });
 
   it('refuses two credentials at once', () => {
