@@ -135,7 +135,7 @@ export class Rounds {
     );
     if (this.isClosed) return;
     await this.#dropOld(atMs);
-    this.#last = { atMs, services, isDown: this.#listed.every(hasProblem) };
+    this.#last = { atMs, services, isDown: !this.#listed.some(hasAnswered) };
     this.#endRound();
   }
 
@@ -159,10 +159,10 @@ export class Rounds {
     this.#listed = [...listed];
   }
 
-  /** A target that is not listed any more has its last scrapes counted. */
+  /** A target that is not listed any more stays until its last scrapes are counted; one that is has a scrape in every round. */
   async #dropOld(nowMs: number): Promise<void> {
     for (const [url, target] of this.#targets) {
-      if (target.history.forgetOld(nowMs) || this.#listed.includes(target)) continue;
+      if (target.history.forgetOld(nowMs)) continue;
       this.#targets.delete(url);
       await target.close();
     }
@@ -196,4 +196,8 @@ function isSame(names: ReadonlySet<string>, others: ReadonlyMap<string, number>)
 
 function hasProblem({ problem }: ScrapeTarget): boolean {
   return problem !== undefined;
+}
+
+function hasAnswered({ history }: ScrapeTarget): boolean {
+  return history.scrapes.at(-1)?.isUp === true;
 }

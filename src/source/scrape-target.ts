@@ -57,6 +57,8 @@ export class ScrapeTarget {
 
   /** scrape ends with one more scrape in the history, whether it succeeds or not. */
   async scrape(attempt: Attempt): Promise<void> {
+    // Others have taken the time: that is no problem of this one.
+    if (attempt.signal.aborted) return this.history.miss(attempt.atMs);
     const reading = this.history.startScrape();
     this.#problem = await this.#read(reading, attempt);
     if (this.#problem === undefined) this.history.add(attempt.atMs, reading);
@@ -71,7 +73,6 @@ export class ScrapeTarget {
   async #read(reading: Reading, attempt: Attempt): Promise<string | undefined> {
     if (this.#pool === undefined) return 'has no URL of http or https';
     const { signal } = attempt;
-    if (signal.aborted) return 'did not get its turn in time';
     try {
       const request = { path: this.#path, method: 'GET', headers, signal, headersTimeout: 0, bodyTimeout: 0 } as const;
       const response = await this.#pool.request(request);

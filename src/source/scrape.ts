@@ -167,7 +167,7 @@ function count(rounds: Rounds, wanted: Wanted, blockMs: number): SampleOutcome {
 }
 
 function targetDown({ listed }: Rounds): SampleOutcome {
-  const [first] = listed;
+  const first = listed.find(({ problem }) => problem !== undefined) ?? listed[0];
   if (first === undefined) return noData('TargetDown', 'There is no Traefik to scrape.');
   const others = listed.length > 1 ? `, as do ${listed.length - 1} others` : '';
   return noData(

@@ -135,6 +135,21 @@ describe('a history of scrapes', () => {
     );
   });
 
+  test('trusts no value that is not a number', () => {
+    for (const value of [Number.NaN, Infinity]) {
+      const history = new History('t', retention);
+      history.keepOnly(new Set(services.keys()));
+      for (const [index, web] of [10, value, 30, 31].entries()) {
+        scrapeInto(history, { atMs: index * blockMs, isUp: true, counters: { 'web/200': web, 'next/200': index } });
+      }
+      const arms = { stable: { requests: 1, errors: 0 }, canary: { requests: 1, errors: 0 } };
+      expect(ask([{ instance: 't', history }], 0, 3 * blockMs)).toMatchObject({
+        blocks: [{ endMs: 3 * blockMs, arms }],
+        discarded: 2,
+      });
+    }
+  });
+
   test('keeps some minutes, and its last success for longer', () => {
     const history = new History('t', { ...retention, keepMs: 60_000 });
     history.keepOnly(new Set(['web']));

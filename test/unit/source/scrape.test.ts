@@ -232,6 +232,20 @@ describe('of several Traefiks', () => {
     ]);
   });
 
+  test('those that hang leave the others their turn in the next round, however many they are', async () => {
+    traefik(0).reply = () => undefined;
+    const hanging = [1, 2, 3, 4, 5].map((index) => ({ name: `hanging-${index}`, url: `${traefik(0).url}?${index}` }));
+    const source = create({ targets: [...hanging, ...endpoints(2).slice(1)] });
+    traefik(1).counters = { 'web/200': 1 };
+    const first = ask(source);
+    await eventually(() => traefik(0).scrapes === 4, { intervalMs: 1 });
+    await tick();
+    expect(await first).toMatchObject({ reason: 'TargetDown' });
+    expect(problems.map(([name]) => name)).not.toContain('traefik-1');
+    await eventually(() => traefik(1).scrapes === 1, { intervalMs: 1 });
+    expect(clock.nowMs()).toBe(startMs + intervalMs);
+  });
+
   test('all may be down: nothing is known, and the time is counted later', async () => {
     const source = create({ targets: endpoints(2) });
     for (const one of traefiks) one.counters = { 'web/200': 100 };
@@ -388,7 +402,7 @@ describe('the source', () => {
     expect(traefik().scrapes).toBe(31);
     expect(clock.nextTimerInMs ?? Infinity).toBeGreaterThan(intervalMs);
     traefik().counters = { 'web/200': 900 };
-    const sinceMs = clock.nowMs();
+    const sinceMs = clock.nowMs() - intervalMs;
     expect(await ask(source, { sinceMs })).toMatchObject({ kind: 'Samples', blocks: [] });
     traefik().counters = { 'web/200': 901 };
     await tick();
@@ -460,6 +474,20 @@ describe('the source', () => {
     const [, , shared, empty] = await sampleMany(source, queries, signal);
     expect(shared).toMatchObject({ kind: 'NoData', reason: 'SourceRefused' });
     expect(empty).toMatchObject({ kind: 'NoData', reason: 'SeriesAbsent' });
+  });
+
+  test('answers by its own clock where the one of the question is ahead', async () => {
+    const source = create();
+    traefik().counters = { 'web/200': 100 };
+    const ahead = (): Partial<SampleQuery> => ({ untilMs: clock.nowMs() + 60_000 });
+    await ask(source, ahead());
+    traefik().counters = { 'web/200': 101 };
+    const asking = ask(source, ahead());
+    await tick();
+    expect(await asking).toMatchObject({
+      blocks: [blockAt(1, { requests: 1, errors: 0 }, none)],
+      untilMs: startMs + intervalMs,
+    });
   });
 
   test('does without the time that a clock jumps', async () => {
