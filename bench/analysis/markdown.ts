@@ -2,25 +2,39 @@
 import { tables, type Scenario } from './scenario.ts';
 import type { Entry } from './score.ts';
 
-/** formatMarkdown returns one table for each group of scenarios: a row for each scenario, a column for each judge. */
+/** formatMarkdown returns one table for each group of scenarios: a row for each scenario, a column for each judge that takes part in most of them. */
 export function formatMarkdown(scenarios: readonly Scenario[], entries: readonly Entry[]): string {
   return tables
-    .flatMap((table) => {
-      const present = scenarios.filter((scenario) => scenario.table === table);
-      const names = new Set(present.map(({ name }) => name));
-      const judges = [...new Set(entries.filter(({ scenario }) => names.has(scenario)).map(({ judge }) => judge))];
-      if (judges.length === 0) return [];
-      const rows = present.map((scenario) => [
-        scenario.title,
-        ...judges.map((judge) => {
-          const entry = entries.find((entry) => entry.scenario === scenario.name && entry.judge === judge);
-          return entry === undefined ? '' : cellOf(scenario, entry);
-        }),
-      ]);
-      const lines = [['', ...judges], ['---', ...judges.map(() => '---')], ...rows];
-      return [`### ${table}\n\n${lines.map((row) => `| ${row.join(' | ')} |`).join('\n')}`];
-    })
+    .map((table) =>
+      formatTable(
+        table,
+        scenarios.filter((scenario) => scenario.table === table),
+        entries,
+      ),
+    )
+    .filter((text) => text !== '')
     .join('\n\n');
+}
+
+function formatTable(title: string, scenarios: readonly Scenario[], entries: readonly Entry[]): string {
+  const cells = scenarios.map(
+    (scenario) =>
+      new Map(
+        entries
+          .filter((entry) => entry.scenario === scenario.name)
+          .map((entry) => [entry.judge, cellOf(scenario, entry)]),
+      ),
+  );
+  const judges = [...new Set(cells.flatMap((row) => [...row.keys()]))].filter(
+    (judge) => cells.filter((row) => row.has(judge)).length > cells.length / 2,
+  );
+  if (judges.length === 0) return '';
+  const rows = cells.map((row, index) => [
+    scenarios[index]?.title ?? '',
+    ...judges.map((judge) => row.get(judge) ?? ''),
+  ]);
+  const lines = [['', ...judges], ['---', ...judges.map(() => '---')], ...rows];
+  return [`### ${title}`, '', ...lines.map((row) => `| ${row.join(' | ')} |`)].join('\n');
 }
 
 /** Of a bad canary: how often it was promoted, and when it was rolled back. Of a good one: how often it was rolled back, and when it was proven or promoted. */
@@ -31,5 +45,6 @@ function cellOf(scenario: Scenario, entry: Entry): string {
   if (!scenario.isBad)
     return right === 0 ? `${entry.rollbackPercent}` : `${entry.rollbackPercent} / ${right}${seconds}`;
   const rolledBack = `${entry.rollbackPercent}${seconds}${early}`;
-  return scenario.plan === 'Rollout' ? `${rolledBack}, ${Math.round(entry.excessErrors)} errors` : rolledBack;
+  const errors = Math.round(entry.excessErrors);
+  return scenario.plan === 'Rollout' && errors > 0 ? `${rolledBack}, ${errors} errors` : rolledBack;
 }
