@@ -28,7 +28,8 @@ export function addDurations(left: Durations, right: Durations): Durations {
 
 /**
  * clampDurations makes buckets cumulative again: the `_count` and `_bucket` series of one scrape may differ by a request
- * that ended in between, and a difference of two such scrapes may even fall. What is no number counts as no request.
+ * that ended in between, and a difference of two such scrapes may even fall. Counts become whole, as those of requests
+ * are, and what is no number counts as no request.
  */
 export function clampDurations(durations: Durations): Durations {
   const total = clamp(durations.total, 0, Number.MAX_SAFE_INTEGER);
@@ -98,5 +99,5 @@ function withinBound(durations: Durations, index: number): number {
 }
 
 function clamp(value: number, low: number, high: number): number {
-  return value > low ? Math.min(value, high) : low;
+  return value > low ? Math.min(Math.round(value), high) : low;
 }

@@ -37,6 +37,10 @@ describe('counting', () => {
     expect(clampDurations(sound)).toEqual(sound);
   });
 
+  test('makes counts whole', () => {
+    expect(clampDurations({ total: 9.6, within: [3.2, 9.7] })).toEqual({ total: 10, within: [3, 10] });
+  });
+
   test('what is no number counts as no request', () => {
     expect(clampDurations({ total: NaN, within: [NaN, 3] })).toEqual({ total: 0, within: [0, 0] });
     expect(clampDurations({ total: 5, within: [-1, NaN, Infinity] })).toEqual({ total: 5, within: [0, 0, 5] });
