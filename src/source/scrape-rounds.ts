@@ -55,6 +55,7 @@ export class Rounds {
   #last: Round | undefined;
   #end = Promise.withResolvers<void>();
   #isRunning = false;
+  #wake: () => void = () => undefined;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
@@ -96,21 +97,30 @@ export class Rounds {
   /** close ends what is under way, and all connections. */
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#wake();
     this.#endRound();
     await this.#forgetAll();
   }
 
   async #run(): Promise<void> {
-    const { intervalMs, nowMs, clock } = this.#options;
+    const { intervalMs, nowMs } = this.#options;
     while (!this.isClosed && this.#isWanted()) {
       const atMs = lastBlockEnd(nowMs(), intervalMs);
       if (this.#last !== undefined && atMs < this.#last.atMs - patienceIntervals * intervalMs) await this.#forgetAll();
       if (this.#last === undefined || atMs > this.#last.atMs) await this.#round(atMs);
-      else await clock.sleep(atMs + intervalMs - nowMs(), this.#stop.signal).catch(() => undefined);
+      else await this.#sleep(atMs + intervalMs - nowMs());
     }
     this.#isRunning = false;
     // Who comes back later starts anew: a difference over the time in between would count what was before its question.
     await this.#forgetAll();
+  }
+
+  /** The timer of a signal does not keep the process alive, in contrast to that of Clock.sleep. */
+  async #sleep(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    this.#options.clock.timeout(ms).addEventListener('abort', () => resolve(), { once: true });
+    await promise;
   }
 
   #isWanted(): boolean {

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
 import { systemClock } from '../../../src/clock.ts';
@@ -535,6 +538,20 @@ describe('the source', () => {
     });
     const queries = { query: (promql: string) => Promise.resolve({ kind: 'Value', value: promql.length } as const) };
     expect(await create({}, { queries }).query('up', startMs, signal)).toEqual({ kind: 'Value', value: 2 });
+  });
+
+  test('does not keep the process alive', async () => {
+    traefik().counters = { 'web/200': 1 };
+    const script = `
+      import { systemClock } from './src/clock.ts';
+      import { createScrapeSource } from './src/source/scrape.ts';
+      const source = createScrapeSource({ targets: [{ name: 'one', url: '${traefik().url}' }] }, { clock: systemClock });
+      const query = { stable: ['web'], canary: [], sinceMs: 0, untilMs: 0 };
+      for await (const [{ outcome }] of source.sample([query], AbortSignal.timeout(20_000))) console.log(outcome.kind);
+    `;
+    const options = { timeout: 15_000, cwd: fileURLToPath(new URL('../../..', import.meta.url)) };
+    const run = promisify(execFile)(process.execPath, ['--input-type=module-typescript', '-e', script], options);
+    expect((await run).stdout).toBe('Samples\n');
   });
 
   test('scrapes by the real clock too', async () => {
