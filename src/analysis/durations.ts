@@ -32,7 +32,7 @@ export function addDurations(left: Durations, right: Durations): Durations {
  * are, and what is no number counts as no request.
  */
 export function clampDurations(durations: Durations): Durations {
-  const total = clamp(durations.total, 0, Number.MAX_SAFE_INTEGER);
+  const total = clamp(durations.total, 0, mostRequests);
   const within: number[] = [];
   for (const count of durations.within) within.push(clamp(count, within.at(-1) ?? 0, total));
   return { total, within };
@@ -78,6 +78,8 @@ export function formatQuantile(range: QuantileRange, p: number): string {
   return range.aboveSeconds > 0 ? `${name} >${range.aboveSeconds}s` : `${name} unknown`;
 }
 
+/** mostRequests of one block is beyond any traffic, and sums of it stay exact integers. */
+const mostRequests = 1e12;
 const confidence = 0.95;
 
 /**

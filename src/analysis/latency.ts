@@ -57,6 +57,9 @@ export interface LatencyState {
  * collection is at all bounds at once, and at 95 % confidence no single block may be enough (0.6 e^3 < 20).
  */
 const latencyCap = 3;
+/** provenCap and dispersionCap only keep sums of absurd counts exact in text. */
+const provenCap = 1000;
+const dispersionCap = 1e11;
 /** distances are where slower shares are looked for between the tolerated one and 1, on a scale of logarithms. */
 const distances: readonly number[] = [0.1, 0.25, 0.5, 0.8];
 /** slowWeights are those of the distances, and of the share that was observed: one alternative each. */
@@ -73,17 +76,20 @@ const observedPrior = 10;
 const leastSlow = 1.15;
 const mostGood = 0.95;
 
+/** noBound is a bound at which nothing was counted. */
+const noBound: BoundState = {
+  safety: startProducts(goodAlternatives),
+  freshSafety: startProducts(goodAlternatives),
+  counted: noArms,
+  stableDispersion: noDispersion,
+  canaryDispersion: noDispersion,
+};
+
 /** startLatency returns the state before the first block. */
 export function startLatency(plan: LatencyPlan): LatencyState {
   return {
     rollback: startRestarted(plan.bounds.length * slowWeights.length),
-    bounds: plan.bounds.map(() => ({
-      safety: startProducts(goodAlternatives),
-      freshSafety: startProducts(goodAlternatives),
-      counted: noArms,
-      stableDispersion: noDispersion,
-      canaryDispersion: noDispersion,
-    })),
+    bounds: plan.bounds.map(() => noBound),
   };
 }
 
@@ -141,14 +147,6 @@ export function latencyDispersion(state: LatencyState): number {
   return Math.max(1, ...state.bounds.map(dispersionAt));
 }
 
-const noBound: BoundState = {
-  safety: startProducts(goodAlternatives),
-  freshSafety: startProducts(goodAlternatives),
-  counted: noArms,
-  stableDispersion: noDispersion,
-  canaryDispersion: noDispersion,
-};
-
 /** addAtBound returns the logarithms of what the block multiplies the wealth of this bound with, and the next state. */
 function addAtBound(
   bound: PlannedBound,
@@ -160,8 +158,8 @@ function addAtBound(
     safety: multiplyProducts(state.safety, good),
     freshSafety: multiplyProducts(state.freshSafety, good),
     counted: addArms(state.counted, arms),
-    stableDispersion: addToDispersion(state.stableDispersion, arms.stable),
-    canaryDispersion: addToDispersion(state.canaryDispersion, arms.canary),
+    stableDispersion: cappedDispersion(addToDispersion(state.stableDispersion, arms.stable)),
+    canaryDispersion: cappedDispersion(addToDispersion(state.canaryDispersion, arms.canary)),
   };
   return { slow, next };
 }
@@ -189,7 +187,9 @@ function factorsAt(
     slow: slowShares(tolerated, canary).map((share) =>
       share > tolerated ? Math.min(latencyCap, discounted(share, margin)) : 0,
     ),
-    good: [stable, clampRate(Math.min(canary, mostGood * slack))].map((share) => discounted(share, provable)),
+    good: [stable, clampRate(Math.min(canary, mostGood * slack))].map((share) =>
+      Math.min(provenCap, discounted(share, provable)),
+    ),
   };
 }
 
@@ -207,4 +207,8 @@ function mixedShare(counts: Counts, expected: number, weight: number): number {
 
 function dispersionAt({ stableDispersion, canaryDispersion }: BoundState): number {
   return dispersionFactor(canaryDispersion, typicalFactor(stableDispersion));
+}
+
+function cappedDispersion({ observed, expected, last }: Dispersion): Dispersion {
+  return { observed: Math.min(dispersionCap, observed), expected: Math.min(dispersionCap, expected), last };
 }

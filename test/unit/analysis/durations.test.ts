@@ -44,7 +44,7 @@ describe('counting', () => {
   test('what is no number counts as no request', () => {
     expect(clampDurations({ total: NaN, within: [NaN, 3] })).toEqual({ total: 0, within: [0, 0] });
     expect(clampDurations({ total: 5, within: [-1, NaN, Infinity] })).toEqual({ total: 5, within: [0, 0, 5] });
-    expect(clampDurations({ total: Infinity, within: [1] }).total).toBe(Number.MAX_SAFE_INTEGER);
+    expect(clampDurations({ total: Infinity, within: [1] }).total).toBe(1e12);
   });
 });
 
