@@ -12,7 +12,7 @@ export interface Scraped {
   readonly history: History;
 }
 
-/** dataOf returns what one query needs to be counted: of every target the scrapes in its span, but of those before the window only the last that succeeded. */
+/** dataOf returns what one query needs to be counted: of every target the scrapes in its span, but of those before the window only the last that succeeded. Services without any series are left out. */
 export function dataOf(targets: readonly Scraped[], wanted: Wanted, blockMs: number): Data {
   const up = new Map<string, readonly Series[]>();
   const started = new Map<string, readonly Series[]>();
@@ -32,7 +32,8 @@ export function dataOf(targets: readonly Scraped[], wanted: Wanted, blockMs: num
     for (const { name, kept } of services) {
       if (kept === undefined) continue;
       const rows = kept.rows.filter(({ atMs }) => isIn(span, atMs));
-      entry(requests, name, () => []).push(...seriesOf(kept, rows));
+      const series = seriesOf(kept, rows);
+      if (series.length > 0) entry(requests, name, () => []).push(...series);
       const durations = wanted.bounds === undefined ? noBuckets : bucketsOf(kept, rows);
       // An instance without buckets has no bounds that the others could share.
       if (durations.size > 0) entry(buckets, name, () => new Map()).set(instance, durations);
@@ -64,7 +65,9 @@ function spanOf(
 }
 
 function seriesOf({ counters }: ServiceHistory, rows: readonly Row[]): readonly Series[] {
-  return counters.map((labels, index) => ({ labels, samples: columnOf(rows, (row) => row.counters[index]) }));
+  return counters
+    .map((labels, index) => ({ labels, samples: columnOf(rows, (row) => row.counters[index]) }))
+    .filter(({ samples }) => samples.size > 0);
 }
 
 function bucketsOf({ bounds }: ServiceHistory, rows: readonly Row[]): Buckets {

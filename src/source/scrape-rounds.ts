@@ -55,7 +55,6 @@ export class Rounds {
   #last: Round | undefined;
   #end = Promise.withResolvers<void>();
   #isRunning = false;
-  #wake: () => void = () => undefined;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
@@ -97,7 +96,6 @@ export class Rounds {
   /** close ends what is under way, and all connections. */
   async close(): Promise<void> {
     this.#stop.abort();
-    this.#wake();
     this.#endRound();
     await this.#forgetAll();
   }
@@ -115,10 +113,9 @@ export class Rounds {
     await this.#forgetAll();
   }
 
-  /** The timer of a signal does not keep the process alive, in contrast to that of Clock.sleep. */
+  /** Not interrupted by close, as the timer of a signal does not keep the process alive, in contrast to that of Clock.sleep. */
   async #sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
     this.#options.clock.timeout(ms).addEventListener('abort', () => resolve(), { once: true });
     await promise;
   }

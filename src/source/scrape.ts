@@ -7,7 +7,7 @@ import type { MetricSource, SampleAnswer, SampleOutcome, SampleQuery } from '../
 import type { Clock } from '../clock.ts';
 import { SluiceError } from '../errors.ts';
 import type { Wanted } from './chunks.ts';
-import { countLate, lookAt, maxGapMs, noData } from './count.ts';
+import { countLate, maxGapMs, noData, type Late } from './count.ts';
 import { emitted } from './emitted.ts';
 import { dataOf, hasAnswered } from './scrape-data.ts';
 import { Rounds } from './scrape-rounds.ts';
@@ -160,11 +160,12 @@ function count(rounds: Rounds, wanted: Wanted, blockMs: number): SampleOutcome {
   const { targets } = rounds;
   if (hasAnswered(targets, wanted) === false) return targetDown(rounds);
   const data = dataOf(targets, wanted, blockMs);
-  const look = lookAt(wanted, data);
-  if (look.kind === 'Counted') return look.outcome;
-  if (look.kind === 'Late') return countLate(wanted, data, look);
+  if (data.requests.size > 0) return countLate(wanted, data, nothingLate);
   return rounds.last?.isDown === false ? seriesAbsent(wanted) : targetDown(rounds);
 }
+
+/** Nothing is read later: the data hold all that there is. */
+const nothingLate: Late = { kind: 'Late', instances: [], unread: [] };
 
 function targetDown({ listed }: Rounds): SampleOutcome {
   const first = listed.find(({ problem }) => problem !== undefined) ?? listed[0];

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { SampleOutcome } from '../../../src/analysis/metric-source.ts';
 import type { Wanted } from '../../../src/source/chunks.ts';
 import { classifyCode } from '../../../src/source/code-class.ts';
-import { countLate, lookAt, maxGapMs } from '../../../src/source/count.ts';
+import { countLate, maxGapMs } from '../../../src/source/count.ts';
 import { countDeltas } from '../../../src/source/deltas.ts';
 import { ExpositionReader } from '../../../src/source/exposition.ts';
 import { SeriesFilter } from '../../../src/source/exposition-filter.ts';
@@ -48,9 +48,7 @@ function ask(targets: readonly Scraped[], sinceMs: number, untilMs: number): Sam
   const span = { fromMs: sinceMs - maxGapMs, toMs: Math.max(untilMs, 10_000_000) };
   const wanted: Wanted = { index: 0, services, sinceMs, untilMs, askedUntilMs: untilMs, span };
   const data = dataOf(targets, wanted, blockMs);
-  const look = lookAt(wanted, data);
-  if (look.kind === 'Absent') return undefined;
-  return look.kind === 'Late' ? countLate(wanted, data, look) : look.outcome;
+  return data.requests.size === 0 ? undefined : countLate(wanted, data, { kind: 'Late', instances: [], unread: [] });
 }
 
 /** countAll counts from all that a Prometheus would have stored, with nothing of either source but the arithmetic. */
