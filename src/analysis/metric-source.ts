@@ -56,6 +56,8 @@ export type SampleOutcome = SamplesOutcome | NoDataOutcome;
 export interface SampleAnswer {
   readonly index: number;
   readonly outcome: SampleOutcome;
+  /** isEarly says that the same comes again with the durations that were asked for; errors of the canary need not wait for them. */
+  readonly isEarly?: boolean;
 }
 
 /** QueryOutcome is the answer to a user's query; `value` may be NaN or infinite, which no check passes. */
@@ -72,8 +74,8 @@ export type QueryOutcome =
 export interface MetricSource {
   /**
    * sample counts the requests of both arms in the windows of many rollouts, in complete blocks; successive windows of
-   * one rollout that touch count each request once. Every index comes once, in parts, as they are known: what is slow or fails holds up
-   * and spoils nothing else. Should it throw, the indexes that have not come are unknown, and the others hold.
+   * one rollout that touch count each request once. Every index comes once (besides an early answer), in parts, as they
+   * are known: what is slow or fails holds up and spoils nothing else. Should it throw, the indexes that have not come are unknown, and the others hold.
    */
   sample(queries: readonly SampleQuery[], signal: AbortSignal): AsyncIterable<readonly SampleAnswer[]>;
   /** query evaluates PromQL that has been rendered and scoped to its namespace, at `atMs`. */

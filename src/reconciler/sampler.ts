@@ -122,7 +122,23 @@ export class Sampler {
       askers.push({ of: entry, query: { stable, canary, sinceMs, untilMs } });
     }
     if (askers.length === 0) return;
-    for await (const answers of sampleAll(source, askers, signal)) this.#addSamples(answers);
+    for await (const answers of sampleAll(source, askers, signal)) {
+      this.#addEarly(answers.filter(({ isEarly }) => isEarly));
+      this.#addSamples(answers.filter(({ isEarly }) => !isEarly));
+    }
+  }
+
+  /** An early answer counts only where it is certain by itself that the canary fails: what comes with it later would be lost. */
+  #addEarly(answers: readonly Answered<Followed>[]): void {
+    const { nowMs, signal } = this.#options;
+    if (signal.aborted) return;
+    const failing = answers.flatMap(({ of: entry, outcome }) => {
+      const evidence = addSamples(entry.evidence, outcome, nowMs());
+      if (judge(entry.plan.spec, evidence, nowMs()).kind !== 'Fail') return [];
+      entry.evidence = evidence;
+      return [entry];
+    });
+    this.#tell(failing);
   }
 
   #addSamples(answers: readonly Answered<Followed>[]): void {

@@ -1,16 +1,27 @@
 /** Reads what many rollouts need with few queries, chunk by chunk; each chunk succeeds or fails by itself. */
 import type { SampleAnswer, SampleOutcome } from '../analysis/metric-source.ts';
-import { cutChunks, groupByDistance, type ChunkSize, type Group, type Wanted } from './chunks.ts';
-import { countLate, lastScrapeBefore, lookAt, maxGapMs, noData, type Data, type Late } from './count.ts';
+import { cutChunks, groupByDistance, wantsDurations, type ChunkSize, type Group, type Wanted } from './chunks.ts';
+import {
+  addDurations,
+  countLate,
+  joinBefore,
+  lastScrapeBefore,
+  lookAt,
+  maxGapMs,
+  noData,
+  type Counted,
+  type Data,
+  type Late,
+} from './count.ts';
 import type { Lanes } from './lanes.ts';
 import type { ApiAnswer, ApiFailure } from './prometheus-api.ts';
 import { createInstanceBook, type InstanceBook, type RangeReader } from './prometheus-window.ts';
 import { requestsSelector, type SelectorConfig } from './selectors.ts';
 import { readDurations, type DurationReaderParts } from './duration-reader.ts';
 import type { SeenInstances } from './seen-instances.ts';
-import { groupBy, mergeSeries, type Series } from './series.ts';
+import { groupBy, type Series } from './series.ts';
 import { readAliveHours, skipUnknown } from './skip.ts';
-import { addInstances, instanceOf, type Instances, type Span } from './targets.ts';
+import { instanceOf, type Span } from './targets.ts';
 
 /** BatchConfig is what of the configuration counts here. */
 export interface BatchConfig extends SelectorConfig {
@@ -78,9 +89,7 @@ async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<v
   // While Traefik is not scraped the watermarks stay, and the windows grow; ask the cheap question first.
   const live = group.isReplay ? await withoutDown(call, members) : members;
   if (live.length === 0) return;
-  // Beside the counters: that takes no longer, and where they fail nobody looks at it.
-  const durations = readDurations(call, live, call.signal);
-  durations.catch(() => undefined);
+  const durations = startDurations(call, live);
   const requests = await readRequests(call, live, group.span);
   if (requests.kind === 'Failure' && requests.isTooMuch && live.length > 1) return runHalves(reading, live);
   if (requests.kind === 'Failure') return emitAll(call, live, failed(requests));
@@ -88,39 +97,78 @@ async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<v
   const names = namesOf(requests.value);
   call.seen.note(names);
   const instances = await reading.recent.read(names, call.signal);
-  await answerChunk(reading, live, { byService, instances, durations: await durations });
+  if (instances.kind === 'Failure') return emitAll(call, live, failed(instances));
+  const { blockMs, config } = call;
+  await answerChunk(reading, live, {
+    durations,
+    data: { serviceLabel: config.serviceLabel, blockMs, requests: byService, instances: instances.value },
+  });
+}
+
+/** Pending are durations that are being read. */
+interface Pending {
+  readonly read: Promise<Data['durations']>;
+  isRead: boolean;
+}
+
+/** Beside the counters: where those fail nobody looks at what these come to. */
+function startDurations(call: Call, members: readonly Wanted[]): Pending {
+  const { scrapeIntervalMs } = call.config;
+  const read = readDurations(call, members, call.signal).then((read) => {
+    pending.isRead = true;
+    return read === undefined ? undefined : { read, scrapeIntervalMs };
+  });
+  read.catch(() => undefined);
+  const pending: Pending = { read, isRead: false };
+  return pending;
 }
 
 async function answerChunk(
   reading: Reading,
   members: readonly Wanted[],
-  read: {
-    readonly byService: Data['requests'];
-    readonly instances: ApiAnswer<Instances>;
-    readonly durations: Awaited<ReturnType<typeof readDurations>>;
-  },
+  { data, durations }: { readonly data: Data; readonly durations: Pending },
 ): Promise<void> {
   const { call } = reading;
-  const { instances } = read;
-  const known = instances.kind === 'Answer' ? instances.value : noInstances;
-  const { config, blockMs } = call;
-  const { serviceLabel, scrapeIntervalMs } = config;
-  const counters = { serviceLabel, blockMs, requests: read.byService, instances: known };
-  const data: Data =
-    read.durations === undefined ? counters : { ...counters, durations: { read: read.durations, scrapeIntervalMs } };
   const looks = await call.turns.take(() => members.map((wanted) => ({ wanted, look: lookAt(wanted, data) })));
   const late = new Map<Wanted, Late>();
   const absent: Wanted[] = [];
-  const answers: SampleAnswer[] = [];
+  const counted = new Map<Wanted, Counted>();
   for (const { wanted, look } of looks) {
     if (look.kind === 'Absent') absent.push(wanted);
-    else if (instances.kind === 'Failure') answers.push({ index: wanted.index, outcome: failed(instances) });
     else if (look.kind === 'Late') late.set(wanted, look);
-    else answers.push({ index: wanted.index, outcome: look.outcome });
+    else counted.set(wanted, look);
   }
   // What is known now does not wait for what has to be asked further.
-  if (answers.length > 0) call.emit(answers);
-  await untilAll([answerAbsent(reading, absent), answerLate(reading, data, late)]);
+  await untilAll([
+    answerCounted(call, counted, durations),
+    answerAbsent(reading, absent),
+    durations.read.then((read) => answerLate(reading, read === undefined ? data : { ...data, durations: read }, late)),
+  ]);
+}
+
+/** Errors of a canary do not wait for the durations, which take Prometheus longer. */
+async function answerCounted(call: Call, counted: ReadonlyMap<Wanted, Counted>, durations: Pending): Promise<void> {
+  const { blockMs } = call;
+  const isWaiting = ({ outcome }: Counted, wanted: Wanted): boolean =>
+    outcome.kind === 'Samples' && wantsDurations(wanted, blockMs);
+  const now = [...counted].filter(([wanted, look]) => !isWaiting(look, wanted));
+  const waiting = [...counted].filter(([wanted, look]) => isWaiting(look, wanted));
+  if (now.length > 0) call.emit(now.map(([{ index }, { outcome }]) => ({ index, outcome })));
+  if (waiting.length === 0) return;
+  const failing = waiting.filter(([, { outcome }]) => hasErrors(outcome));
+  if (failing.length > 0 && !durations.isRead) {
+    call.emit(failing.map(([{ index }, { outcome }]) => ({ index, outcome, isEarly: true })));
+  }
+  const read = await durations.read;
+  const whole = read === undefined ? { blockMs } : { blockMs, durations: read };
+  const answers = await call.turns.take(() =>
+    waiting.map(([wanted, look]) => ({ index: wanted.index, outcome: addDurations(look, wanted, whole) })),
+  );
+  call.emit(answers);
+}
+
+function hasErrors(outcome: SampleOutcome): boolean {
+  return outcome.kind === 'Samples' && outcome.blocks.some(({ arms }) => arms.canary.errors > 0);
 }
 
 /** untilAll waits for all of them also where one fails, and then throws what the first of these threw. */
@@ -211,29 +259,6 @@ async function readBefore(
   const value = await call.turns.take(() => joinBefore(data, requests.value, instances.value, names));
   return { kind: 'Answer', value };
 }
-
-/** joinBefore adds what was read of some instances before the span. */
-function joinBefore(data: Data, requests: readonly Series[], before: Instances, names: readonly string[]): Data {
-  const isJoined = new Set(names);
-  const byService = new Map(data.requests);
-  for (const [service, earlier] of groupBy(requests, (labels) => labels[data.serviceLabel] ?? '')) {
-    const present = byService.get(service) ?? [];
-    const others = present.filter(({ labels }) => !isJoined.has(instanceOf(labels)));
-    const same = present.filter(({ labels }) => isJoined.has(instanceOf(labels)));
-    byService.set(service, [...others, ...mergeSeries([earlier, same])]);
-  }
-  const instances = { up: new Map(data.instances.up), started: new Map(data.instances.started) };
-  for (const name of names) {
-    addInstances(
-      instances,
-      mergeSeries([before.up.get(name) ?? [], data.instances.up.get(name) ?? []]),
-      mergeSeries([before.started.get(name) ?? [], data.instances.started.get(name) ?? []]),
-    );
-  }
-  return { ...data, requests: byService, instances };
-}
-
-const noInstances: Instances = { up: new Map(), started: new Map() };
 
 function namesOf(series: readonly Series[]): readonly string[] {
   return [...new Set(series.map(({ labels }) => instanceOf(labels)))];

@@ -7,8 +7,9 @@ import { classifyCode } from './code-class.ts';
 import { countDeltas } from './deltas.ts';
 import { countDurations } from './duration-deltas.ts';
 import type { ApiAnswer } from './prometheus-api.ts';
-import type { Labels, Series } from './series.ts';
+import { groupBy, mergeSeries, type Labels, type Series } from './series.ts';
 import {
+  addInstances,
   findTargets,
   hasSampleIn,
   instanceOf,
@@ -40,31 +41,40 @@ export interface Late {
 }
 
 /** Look is what the span of a rollout shows: nothing, an answer, or instances that need more than the span. */
-export type Look = { readonly kind: 'Absent' } | { readonly kind: 'Counted'; readonly outcome: SampleOutcome } | Late;
+export type Look = { readonly kind: 'Absent' } | Counted | Late;
+
+/** Counted is an answer, without durations, and the targets that it is of. */
+export interface Counted {
+  readonly kind: 'Counted';
+  readonly outcome: SampleOutcome;
+  readonly targets: readonly Target[];
+}
 
 /** lookAt counts a rollout if its span holds all that this needs. */
 export function lookAt(wanted: Wanted, data: Data): Look {
   const requests = requestsOf(wanted, data);
   if (requests.length === 0) return { kind: 'Absent' };
   const targets = targetsOf(wanted, data, { requests, spanOf: () => wanted.span });
-  if ('kind' in targets) return { kind: 'Counted', outcome: targets };
+  if ('kind' in targets) return { kind: 'Counted', outcome: targets, targets: [] };
   if (targets.every((target) => target.scrapes.length === 0)) {
     const message = 'No scrape of a Traefik instance that served these services has succeeded.';
-    return { kind: 'Counted', outcome: noData('TargetDown', message) };
+    return { kind: 'Counted', outcome: noData('TargetDown', message), targets: [] };
   }
   const late = targets.filter((target) => isLate(target, wanted));
-  if (late.length === 0) return { kind: 'Counted', outcome: count(wanted, data, { targets, requests }) };
+  if (late.length === 0) return { kind: 'Counted', outcome: count(wanted, data, { targets, requests }), targets };
   const unread = late.filter(({ labels }) => !isRead(labels, wanted, data));
   return { kind: 'Late', instances: late.map(nameOf), unread: unread.map(nameOf) };
 }
 
-/** countLate counts a rollout with all that was read of its late instances. */
+/** countLate counts a rollout with all that was read of its late instances, durations too. */
 export function countLate(wanted: Wanted, data: Data, { instances }: Late): SampleOutcome {
   const longer = { fromMs: wanted.sinceMs - maxGapMs, toMs: wanted.span.toMs };
   const spanOf = (instance: string): Span => (instances.includes(instance) ? longer : wanted.span);
   const requests = [...wanted.services.keys()].flatMap((name) => data.requests.get(name) ?? []);
   const targets = targetsOf(wanted, data, { requests, spanOf });
-  return 'kind' in targets ? targets : count(wanted, data, { targets, requests: requestsOf(wanted, data) });
+  if ('kind' in targets) return targets;
+  const outcome = count(wanted, data, { targets, requests: requestsOf(wanted, data) });
+  return addDurations({ outcome, targets }, wanted, data);
 }
 
 /**
@@ -132,18 +142,17 @@ function count(
 ): SamplesOutcome {
   const { sinceMs, untilMs } = wanted;
   const tally = countDeltas(targets, { sinceMs, untilMs, maxGapMs, blockMs: data.blockMs });
-  const outcome = { kind: 'Samples', ...tally, untilMs, seen: seenIn(wanted, data, requests) } as const;
-  return wantsDurations(wanted, data.blockMs) ? addDurations(outcome, wanted, data, targets) : outcome;
+  return { kind: 'Samples', ...tally, untilMs, seen: seenIn(wanted, data, requests) };
 }
 
-/** What is not known of durations does not hold up what is known of errors. */
-function addDurations(
-  outcome: SamplesOutcome,
-  { services, sinceMs, untilMs, bounds: wanted = [] }: Wanted,
-  { durations, blockMs }: Data,
-  targets: readonly Target[],
-): SamplesOutcome {
-  if (durations === undefined) return outcome;
+/** addDurations adds to what was counted how long it took, where that was asked for. What is not known of durations spoils nothing of the counts. */
+export function addDurations(
+  { outcome, targets }: Pick<Counted, 'outcome' | 'targets'>,
+  query: Wanted,
+  { durations, blockMs }: Pick<Data, 'durations' | 'blockMs'>,
+): SampleOutcome {
+  if (durations === undefined || outcome.kind === 'NoData' || !wantsDurations(query, blockMs)) return outcome;
+  const { services, sinceMs, untilMs, bounds: wanted = [] } = query;
   const { read, scrapeIntervalMs } = durations;
   if (read.kind === 'Failure') return { ...outcome, missingDurations: { reason: read.reason, message: read.message } };
   const span = { fromMs: lastBlockEnd(sinceMs, blockMs), toMs: untilMs };
@@ -155,4 +164,25 @@ function addDurations(
     return durations === undefined ? block : { ...block, durations };
   });
   return { ...outcome, blocks, bounds };
+}
+
+/** joinBefore adds what was read of the instances `names` before the span. */
+export function joinBefore(data: Data, requests: readonly Series[], before: Instances, names: readonly string[]): Data {
+  const isJoined = new Set(names);
+  const byService = new Map(data.requests);
+  for (const [service, earlier] of groupBy(requests, (labels) => labels[data.serviceLabel] ?? '')) {
+    const present = byService.get(service) ?? [];
+    const others = present.filter(({ labels }) => !isJoined.has(instanceOf(labels)));
+    const same = present.filter(({ labels }) => isJoined.has(instanceOf(labels)));
+    byService.set(service, [...others, ...mergeSeries([earlier, same])]);
+  }
+  const instances = { up: new Map(data.instances.up), started: new Map(data.instances.started) };
+  for (const name of names) {
+    addInstances(
+      instances,
+      mergeSeries([before.up.get(name) ?? [], data.instances.up.get(name) ?? []]),
+      mergeSeries([before.started.get(name) ?? [], data.instances.started.get(name) ?? []]),
+    );
+  }
+  return { ...data, requests: byService, instances };
 }

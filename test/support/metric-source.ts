@@ -4,7 +4,7 @@ import type { MetricSource, SampleOutcome, SampleQuery } from '../../src/analysi
 import type { Arms } from '../../src/analysis/sample.ts';
 import { emitted } from '../../src/source/emitted.ts';
 
-/** sampleMany returns the answers in the order of the queries; it fails where an index comes twice, or not at all. */
+/** sampleMany returns the answers in the order of the queries, without early ones; it fails where an index comes twice, or not at all. */
 export async function sampleMany(
   source: Pick<MetricSource, 'sample'>,
   queries: readonly SampleQuery[],
@@ -12,7 +12,8 @@ export async function sampleMany(
 ): Promise<readonly SampleOutcome[]> {
   const outcomes = new Map<number, SampleOutcome>();
   for await (const answers of source.sample(queries, signal)) {
-    for (const { index, outcome } of answers) {
+    for (const { index, outcome, isEarly = false } of answers) {
+      if (isEarly) continue;
       if (outcomes.has(index)) throw new Error(`The answer ${index} came twice.`);
       outcomes.set(index, outcome);
     }

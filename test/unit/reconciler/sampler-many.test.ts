@@ -116,6 +116,25 @@ describe('a Sampler with many rollouts', () => {
     for (const [index, expected] of [86, 16, 2].entries()) expect(urgencies[index]).toBeCloseTo(expected, 9);
   });
 
+  it('believes an early answer where the canary fails by it, and otherwise waits for the whole one', async () => {
+    const whole = Promise.withResolvers<void>();
+    const errors = [0, 900];
+    answers = async function* (queries) {
+      const early = queries.map((one, index) => ({ index, outcome: samples(one, errors[index] ?? 0) }));
+      yield early.map((one) => ({ ...one, isEarly: true }));
+      await whole.promise;
+      yield early;
+    };
+    follow(2);
+    await clock.advance(15_000);
+    expect([told.map(({ key }) => key), requests(0), requests(1)]).toEqual([[keyOf(1)], 0, 1_000]);
+    expect(results).toEqual([]);
+    whole.resolve();
+    await clock.advance(1);
+    expect([told.map(({ key }) => key), requests(0), requests(1)]).toEqual([[1, 1, 0].map(keyOf), 1_000, 1_000]);
+    expect(results).toEqual(['Samples', 'Samples']);
+  });
+
   it('tells of each answer when it comes, and asks nothing for those whose answer is still to come', async () => {
     const late = Promise.withResolvers<void>();
     answers = async function* (queries) {

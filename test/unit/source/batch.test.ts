@@ -5,7 +5,7 @@ import { createPrometheusSource, prometheusDefaults, type PrometheusSource } fro
 import type { Series } from '../../../src/source/series.ts';
 import { sampleMany, withSum } from '../../support/metric-source.ts';
 import { CannedPrometheus } from './canned-prometheus.ts';
-import { timeline, type Scrape } from './timeline.ts';
+import { bucketsOf, timeline, type Scrape } from './timeline.ts';
 
 const startMs = 1_800_000_000_000;
 const signal = new AbortController().signal;
@@ -220,6 +220,31 @@ describe('chunks of a batch', () => {
       }
     }
     expect(indexes).toHaveLength(96);
+  });
+
+  test('tell errors of canaries before the durations are there, and all of it after', async () => {
+    prometheus.series = timeline('a:8080', shop(2)).flatMap((one) => {
+      const { service, code } = one.labels;
+      // The second canary has no errors.
+      return service === 'C1' && code === '500' ? [] : [one, ...bucketsOf([one])];
+    });
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    prometheus.before = (promql) => (promql.includes('_bucket') ? released : undefined);
+    const come: [number, boolean, boolean][] = [];
+    const bounded = [0, 1].map((index) => rollout(index, { bounds: [0.1] }));
+    for await (const answers of source.sample([...bounded, rollout(0)], signal)) {
+      for (const { index, outcome, isEarly = false } of answers) {
+        expect(withSum(outcome)).toMatchObject({ arms: { canary: { errors: index === 1 ? 0 : 4 } } });
+        come.push([index, isEarly, outcome.kind === 'Samples' && outcome.blocks.every(({ durations }) => durations)]);
+      }
+      if (come.length === 2) release();
+    }
+    expect(come).toEqual([
+      [2, false, false],
+      [0, true, false],
+      [0, false, true],
+      [1, false, true],
+    ]);
   });
 
   test('whose answer cannot be read end the call after the others are delivered', async () => {
