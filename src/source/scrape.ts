@@ -19,7 +19,7 @@ import { createTurns, type Turns } from './turns.ts';
 export interface ScrapeConfig {
   /** targets are every single Traefik, never a Service in front of several: its counters would jump from one to the other. */
   readonly targets: readonly ScrapeEndpoint[] | (() => readonly ScrapeEndpoint[]);
-  /** intervalMs is the time between two scrapes, and the length of a block; default `scrapeDefaults`. */
+  /** intervalMs is the time between two scrapes, and the length of a block; default `scrapeDefaults`. At each, Traefik writes out all its series. */
   readonly intervalMs?: number;
   /** timeoutMs is how long a round of scrapes may take; at most, and by default, three quarters of the interval. */
   readonly timeoutMs?: number;
@@ -96,9 +96,9 @@ async function sample(call: Call, queries: readonly SampleQuery[]): Promise<void
   for (let awaited = 0; open.length > 0; awaited += 1) {
     rounds.want(open.flatMap(({ services }) => [...services.keys()]));
     const { end } = rounds;
-    const ready = open.filter((asked) => awaited === maxRoundsAwaited || isReady(asked, awaited, call));
-    open = open.filter((asked) => !ready.includes(asked));
-    await answer(call, ready);
+    const ready = new Set(open.filter((asked) => awaited === maxRoundsAwaited || isReady(asked, awaited, call)));
+    open = open.filter((asked) => !ready.has(asked));
+    await answer(call, [...ready]);
     if (open.length > 0) await unlessAborted(end, signal);
   }
 }
@@ -170,7 +170,7 @@ const nothingLate: Late = { kind: 'Late', instances: [], unread: [] };
 function targetDown({ listed }: Rounds): SampleOutcome {
   const first = listed.find(({ problem }) => problem !== undefined) ?? listed[0];
   if (first === undefined) return noData('TargetDown', 'There is no Traefik to scrape.');
-  const others = listed.length > 1 ? `, as do ${listed.length - 1} others` : '';
+  const others = listed.length > 1 ? ` (and ${listed.length - 1} more)` : '';
   return noData(
     'TargetDown',
     `No Traefik can be scraped: ${first.name} ${first.problem ?? 'did not answer'}${others}.`,

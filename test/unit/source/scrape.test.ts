@@ -258,7 +258,7 @@ describe('of several Traefiks', () => {
     expect(await ask(source)).toMatchObject({
       kind: 'NoData',
       reason: 'TargetDown',
-      message: expect.stringMatching(/traefik-0 did not answer \(.*\), as do 1 others/) as string,
+      message: expect.stringMatching(/traefik-0 did not answer \(.*\) \(and 1 more\)/) as string,
     });
     for (const one of traefiks) [one.reply, one.counters] = [undefined, { 'web/200': 107 }];
     await tick();
