@@ -119,6 +119,17 @@ describe('the expectation of evidence over every outcome of a block', () => {
     }
   });
 
+  test('is no more where stable has become so slow that everything is tolerated', () => {
+    let state = startLatency(single);
+    const slow = { stable: { total: 500, within: [2] }, canary: { total: 20, within: [1] } };
+    for (let block = 0; block < 4; block++) state = addToLatency(single, spec, state, slow);
+    for (const canary of [0.2, 0.9, 1]) {
+      const arms = { stable: { total: 9, shares: [0.99] }, canary: { total: 9, shares: [canary] } };
+      const mean = expectation(single, state, latencyRollbackEvidence, arms);
+      expect(mean).toBeLessThanOrEqual(Math.exp(latencyRollbackEvidence(state)) * (1 + 1e-9));
+    }
+  });
+
   test('is no more with two bounds that depend on each other', () => {
     fc.assert(
       fc.property(share, share, share, past, (slow, tail, part, blocks) => {
