@@ -3,7 +3,7 @@ import type { SampleAnswer, SampleOutcome } from '../analysis/metric-source.ts';
 import { cutChunks, groupByDistance, wantsDurations, type ChunkSize, type Group, type Wanted } from './chunks.ts';
 import {
   addDurations,
-  countLate,
+  recount,
   joinBefore,
   lastScrapeBefore,
   lookAt,
@@ -59,6 +59,11 @@ interface Reading {
   readonly before: InstanceBook;
 }
 
+/** Chunk is what is asked together; `waiting` are those of it whose durations are still to be read. */
+interface Chunk extends Reading {
+  readonly waiting: Map<Wanted, Counted>;
+}
+
 /** runBatch emits an answer for each of `wanted`. Where chunks break, the others are answered first, and then the first error is thrown. */
 export async function runBatch(
   parts: BatchParts,
@@ -69,9 +74,17 @@ export async function runBatch(
   const call: Call = { ...parts, signal, emit, isDown: onceFor((atMs) => parts.findDown(atMs, signal)) };
   const chunks = groupByDistance(wanted, parts.baseMs).flatMap((group) => {
     const reading = startReading(call, group);
-    return cutChunks(group.members, parts.chunkSize.maxNames).map((members) => ({ reading, members }));
+    return cutChunks(group.members, parts.chunkSize.maxNames).map((members) => answerMembers(reading, members));
   });
-  await untilAll(chunks.map(({ reading, members }) => parts.lanes.run(() => runChunk(reading, members))));
+  throwFirst(await Promise.allSettled(chunks));
+}
+
+/** Durations stand behind the counters of all chunks: they take longer, and a canary with errors must not wait for them. */
+async function answerMembers(reading: Reading, members: readonly Wanted[]): Promise<void> {
+  const { lanes } = reading.call;
+  const chunk: Chunk = { ...reading, waiting: new Map() };
+  await lanes.run(() => runChunk(chunk, members));
+  throwFirst(await Promise.allSettled(answerDurations(chunk)));
 }
 
 function startReading(call: Call, group: Group): Reading {
@@ -84,12 +97,11 @@ function startReading(call: Call, group: Group): Reading {
   return { call, group, recent, before: createInstanceBook(range, config, span) };
 }
 
-async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<void> {
+async function runChunk(reading: Chunk, members: readonly Wanted[]): Promise<void> {
   const { call, group } = reading;
   // While Traefik is not scraped the watermarks stay, and the windows grow; ask the cheap question first.
   const live = group.isReplay ? await withoutDown(call, members) : members;
   if (live.length === 0) return;
-  const durations = startDurations(call, live);
   const requests = await readRequests(call, live, group.span);
   if (requests.kind === 'Failure' && requests.isTooMuch && live.length > 1) return runHalves(reading, live);
   if (requests.kind === 'Failure') return emitAll(call, live, failed(requests));
@@ -99,35 +111,11 @@ async function runChunk(reading: Reading, members: readonly Wanted[]): Promise<v
   const instances = await reading.recent.read(names, call.signal);
   if (instances.kind === 'Failure') return emitAll(call, live, failed(instances));
   const { blockMs, config } = call;
-  await answerChunk(reading, live, {
-    durations,
-    data: { serviceLabel: config.serviceLabel, blockMs, requests: byService, instances: instances.value },
-  });
+  const data = { serviceLabel: config.serviceLabel, blockMs, requests: byService, instances: instances.value };
+  await answerChunk(reading, live, data);
 }
 
-/** Pending are durations that are being read. */
-interface Pending {
-  readonly read: Promise<Data['durations']>;
-  isRead: boolean;
-}
-
-/** Beside the counters: where those fail nobody looks at what these come to. */
-function startDurations(call: Call, members: readonly Wanted[]): Pending {
-  const { scrapeIntervalMs } = call.config;
-  const read = readDurations(call, members, call.signal).then((read) => {
-    pending.isRead = true;
-    return read === undefined ? undefined : { read, scrapeIntervalMs };
-  });
-  read.catch(() => undefined);
-  const pending: Pending = { read, isRead: false };
-  return pending;
-}
-
-async function answerChunk(
-  reading: Reading,
-  members: readonly Wanted[],
-  { data, durations }: { readonly data: Data; readonly durations: Pending },
-): Promise<void> {
+async function answerChunk(reading: Chunk, members: readonly Wanted[], data: Data): Promise<void> {
   const { call } = reading;
   const looks = await call.turns.take(() => members.map((wanted) => ({ wanted, look: lookAt(wanted, data) })));
   const late = new Map<Wanted, Late>();
@@ -139,44 +127,52 @@ async function answerChunk(
     else counted.set(wanted, look);
   }
   // What is known now does not wait for what has to be asked further.
-  await untilAll([
-    answerCounted(call, counted, durations),
-    answerAbsent(reading, absent),
-    durations.read.then((read) => answerLate(reading, read === undefined ? data : { ...data, durations: read }, late)),
-  ]);
+  answerCounted(reading, counted);
+  throwFirst(await Promise.allSettled([answerAbsent(reading, absent), answerLate(reading, data, late)]));
 }
 
-/** Errors of a canary do not wait for the durations, which take Prometheus longer. */
-async function answerCounted(call: Call, counted: ReadonlyMap<Wanted, Counted>, durations: Pending): Promise<void> {
-  const { blockMs } = call;
-  const isWaiting = ({ outcome }: Counted, wanted: Wanted): boolean =>
-    outcome.kind === 'Samples' && wantsDurations(wanted, blockMs);
-  const now = [...counted].filter(([wanted, look]) => !isWaiting(look, wanted));
-  const waiting = [...counted].filter(([wanted, look]) => isWaiting(look, wanted));
-  if (now.length > 0) call.emit(now.map(([{ index }, { outcome }]) => ({ index, outcome })));
-  if (waiting.length === 0) return;
-  const failing = waiting.filter(([, { outcome }]) => hasErrors(outcome));
-  if (failing.length > 0 && !durations.isRead) {
-    call.emit(failing.map(([{ index }, { outcome }]) => ({ index, outcome, isEarly: true })));
+/** answerCounted emits what is whole, and early what shows errors of a canary; the others wait for their durations. */
+function answerCounted({ call, waiting }: Chunk, counted: ReadonlyMap<Wanted, Counted>): void {
+  const answers: SampleAnswer[] = [];
+  for (const [wanted, look] of counted) {
+    const answer = { index: wanted.index, outcome: look.outcome };
+    const isWaiting = look.outcome.kind === 'Samples' && wantsDurations(wanted, call.blockMs);
+    if (isWaiting) waiting.set(wanted, look);
+    if (!isWaiting) answers.push(answer);
+    else if (hasErrors(look.outcome)) answers.push({ ...answer, isEarly: true });
   }
-  const read = await durations.read;
-  const whole = read === undefined ? { blockMs } : { blockMs, durations: read };
-  const answers = await call.turns.take(() =>
-    waiting.map(([wanted, look]) => ({ index: wanted.index, outcome: addDurations(look, wanted, whole) })),
+  if (answers.length > 0) call.emit(answers);
+}
+
+/** answerDurations answers those who wait, in parts. */
+function answerDurations({ call, waiting }: Chunk): readonly Promise<void>[] {
+  const { blockMs, lanes, turns, signal, emit } = call;
+  const { scrapeIntervalMs } = call.config;
+  return cutChunks([...waiting.keys()], call.bucketsSize.maxNames).map((members) =>
+    lanes.run(async () => {
+      const read = await readDurations(call, members, signal);
+      const whole = { blockMs, durations: { read, scrapeIntervalMs } };
+      const answers = await turns.take(() =>
+        members.flatMap((wanted) => {
+          const look = waiting.get(wanted);
+          return look === undefined ? [] : [{ index: wanted.index, outcome: addDurations(look, wanted, whole) }];
+        }),
+      );
+      emit(answers);
+    }),
   );
-  call.emit(answers);
 }
 
 function hasErrors(outcome: SampleOutcome): boolean {
   return outcome.kind === 'Samples' && outcome.blocks.some(({ arms }) => arms.canary.errors > 0);
 }
 
-/** untilAll waits for all of them also where one fails, and then throws what the first of these threw. */
-async function untilAll(tasks: readonly Promise<void>[]): Promise<void> {
-  for (const end of await Promise.allSettled(tasks)) if (end.status === 'rejected') throw end.reason;
+/** throwFirst throws what the first of these threw, if one did: by then all of them have ended. */
+function throwFirst(ends: readonly PromiseSettledResult<void>[]): void {
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-async function runHalves(reading: Reading, members: readonly Wanted[]): Promise<void> {
+async function runHalves(reading: Chunk, members: readonly Wanted[]): Promise<void> {
   const middle = Math.ceil(members.length / 2);
   await runChunk(reading, members.slice(0, middle));
   await runChunk(reading, members.slice(middle));
@@ -226,16 +222,16 @@ async function answerUnknown(call: Call, absent: readonly Wanted[]): Promise<voi
 }
 
 /** Instances whose first scrape in the window has no predecessor in the span are read further back. */
-async function answerLate(reading: Reading, data: Data, late: ReadonlyMap<Wanted, Late>): Promise<void> {
+async function answerLate(reading: Chunk, data: Data, late: ReadonlyMap<Wanted, Late>): Promise<void> {
   if (late.size === 0) return;
   const { call } = reading;
   const members = [...late.keys()];
   const whole = await readBefore(reading, data, late);
   if (whole.kind === 'Failure') return emitAll(call, members, failed(whole));
-  const answers = await call.turns.take(() =>
-    [...late].map(([wanted, one]) => ({ index: wanted.index, outcome: countLate(wanted, whole.value, one) })),
+  const counted = await call.turns.take(() =>
+    [...late].map(([wanted, one]) => [wanted, recount(wanted, whole.value, one)] as const),
   );
-  call.emit(answers);
+  answerCounted(reading, new Map(counted));
 }
 
 async function readBefore(

@@ -66,15 +66,20 @@ export function lookAt(wanted: Wanted, data: Data): Look {
   return { kind: 'Late', instances: late.map(nameOf), unread: unread.map(nameOf) };
 }
 
-/** countLate counts a rollout with all that was read of its late instances, durations too. */
-export function countLate(wanted: Wanted, data: Data, { instances }: Late): SampleOutcome {
+/** recount counts a rollout with all that was read of its late instances. */
+export function recount(wanted: Wanted, data: Data, { instances }: Late): Counted {
   const longer = { fromMs: wanted.sinceMs - maxGapMs, toMs: wanted.span.toMs };
   const spanOf = (instance: string): Span => (instances.includes(instance) ? longer : wanted.span);
   const requests = [...wanted.services.keys()].flatMap((name) => data.requests.get(name) ?? []);
   const targets = targetsOf(wanted, data, { requests, spanOf });
-  if ('kind' in targets) return targets;
+  if ('kind' in targets) return { kind: 'Counted', outcome: targets, targets: [] };
   const outcome = count(wanted, data, { targets, requests: requestsOf(wanted, data) });
-  return addDurations({ outcome, targets }, wanted, data);
+  return { kind: 'Counted', outcome, targets };
+}
+
+/** countLate is recount for a source that has everything at once, durations too. */
+export function countLate(wanted: Wanted, data: Data, late: Late): SampleOutcome {
+  return addDurations(recount(wanted, data, late), wanted, data);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Reads the buckets that the rollouts of a chunk need, with one query for all of them. */
 import { lastBlockEnd } from '../analysis/block.ts';
 import { readBuckets, type BucketsByService } from './buckets.ts';
-import { cutChunks, wantsDurations, type ChunkSize, type Wanted } from './chunks.ts';
+import type { ChunkSize, Wanted } from './chunks.ts';
 import type { ApiAnswer } from './prometheus-api.ts';
 import type { GridReader } from './prometheus-window.ts';
 import { durationsQuery, type SelectorConfig } from './selectors.ts';
@@ -18,35 +18,19 @@ export interface DurationReaderParts {
   readonly bucketsSize: ChunkSize;
 }
 
-/** readDurations returns the buckets of all members that want bounds; undefined where none does. What is too much at once is read in parts. */
+/** readDurations returns the buckets of members that all want bounds. What is too much at once is read in parts. */
 export async function readDurations(
   parts: DurationReaderParts,
   members: readonly Wanted[],
   signal: AbortSignal,
-): Promise<ApiAnswer<BucketsByService> | undefined> {
-  const wanting = members.filter((member) => wantsDurations(member, parts.blockMs));
-  if (wanting.length === 0) return undefined;
-  const answer = await readParts(parts, cutChunks(wanting, parts.bucketsSize.maxNames), signal);
+): Promise<ApiAnswer<BucketsByService>> {
+  const answer = await readSeries(parts, members, signal);
   if (answer.kind === 'Failure') return answer;
   const value = await parts.turns.take(() => readBuckets(mergeSeries(answer.value), parts.config.serviceLabel));
   return { kind: 'Answer', value };
 }
 
 type SeriesParts = readonly (readonly Series[])[];
-
-async function readParts(
-  parts: DurationReaderParts,
-  chunks: readonly (readonly Wanted[])[],
-  signal: AbortSignal,
-): Promise<ApiAnswer<SeriesParts>> {
-  const read: SeriesParts[] = [];
-  for (const chunk of chunks) {
-    const answer = await readSeries(parts, chunk, signal);
-    if (answer.kind === 'Failure') return answer;
-    read.push(answer.value);
-  }
-  return { kind: 'Answer', value: read.flat() };
-}
 
 async function readSeries(
   parts: DurationReaderParts,
@@ -68,7 +52,11 @@ async function readSeries(
   if (answer.isTooMuch === undefined) return answer;
   bucketsSize.halve(names.length);
   const middle = Math.ceil(members.length / 2);
-  return members.length === 1 ? answer : readParts(parts, [members.slice(0, middle), members.slice(middle)], signal);
+  if (members.length === 1) return answer;
+  const first = await readSeries(parts, members.slice(0, middle), signal);
+  if (first.kind === 'Failure') return first;
+  const second = await readSeries(parts, members.slice(middle), signal);
+  return second.kind === 'Failure' ? second : { kind: 'Answer', value: [...first.value, ...second.value] };
 }
 
 /** boundsOf returns the bounds of all members, or undefined where one wants all that there are. */

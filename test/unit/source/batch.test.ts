@@ -240,11 +240,26 @@ describe('chunks of a batch', () => {
       if (come.length === 2) release();
     }
     expect(come).toEqual([
-      [2, false, false],
       [0, true, false],
+      [2, false, false],
       [0, false, true],
       [1, false, true],
     ]);
+  });
+
+  test('that are slow hold up the durations of no others', async () => {
+    prometheus.series = [...prometheus.series, ...bucketsOf(prometheus.series)];
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    prometheus.before = (promql) => (promql.includes('requests_total') && isFirst(promql) ? released : undefined);
+    let whole = 0;
+    for await (const answers of source.sample(
+      queries.map((one) => ({ ...one, bounds: [0.1] })),
+      signal,
+    )) {
+      whole += answers.filter(({ isEarly = false }) => !isEarly).length;
+      if (whole === 64) release();
+    }
+    expect(whole).toBe(96);
   });
 
   test('whose answer cannot be read end the call after the others are delivered', async () => {
