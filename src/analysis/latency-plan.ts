@@ -6,7 +6,8 @@ export interface PlannedBound {
   readonly seconds: number;
   /** share is what part of stable's requests took longer, 0 to 1. */
   readonly share: number;
-  /** points is how much greater the canary's share may be. */
+  /** factor and points are the tolerance: the canary's share may be up to factor * stable's share + points. */
+  readonly factor: number;
   readonly points: number;
 }
 
@@ -42,7 +43,11 @@ export interface LatencyHistory {
   readonly quantile: 'All' | number;
 }
 
-interface Candidate extends PlannedBound {
+interface Candidate {
+  readonly seconds: number;
+  readonly share: number;
+  /** points is how much greater than `share` the canary's may be. */
+  readonly points: number;
   /** tolerated is stable's share above seconds / (1 + maxIncrease), which is the most the canary may have above seconds. */
   readonly tolerated: number;
   readonly isWide: boolean;
@@ -55,6 +60,8 @@ const neededRequests = 200;
 const largestShare = 0.9;
 /** smallestShare is also the least tolerance: what befalls fewer than one request in a thousand is not looked for. */
 const smallestShare = 0.001;
+/** steepest: a steeper line would take very many requests of stable to know what it tolerates. */
+const steepest = 3;
 /** widestFine separates buckets of .01, .025, .05 from Traefik's default .1, .3, 1.2, 5. */
 const widestFine = 2.5;
 
@@ -80,13 +87,33 @@ export function planLatency(input: LatencyHistory): LatencyPlan | TooFewData | N
   return {
     kind: 'Planned',
     resolution: isCoarse ? 'Coarse' : 'Fine',
-    bounds: chosen.map(({ seconds, share, points }) => ({ seconds, share: rounded(share), points: rounded(points) })),
+    bounds: chosen.map(({ seconds, share, points }) => plannedBound(seconds, share, points, emptyShare(history))),
+  };
+}
+
+/**
+ * plannedBound turns what is tolerated at stable's share into a line. Where both arms become slower together, as under more
+ * load, a shift by the same percentage moves more requests above a bound: of exponential latencies, S^c instead of S. The
+ * tangent of that curve is above it everywhere, so that no canary within the tolerance is beyond the line.
+ */
+function plannedBound(seconds: number, share: number, points: number, leastShare: number): PlannedBound {
+  const from = Math.max(share, leastShare);
+  const tolerated = from + points;
+  const slope = (Math.log(tolerated) / Math.log(from)) * (tolerated / from);
+  const factor = Math.round(Math.min(steepest, Math.max(1, slope)) * 100) / 100;
+  return {
+    seconds,
+    share: rounded(share),
+    factor,
+    points: Math.max(1 / unit, rounded(share + points - factor * share)),
   };
 }
 
 /** encodePlan writes a plan as a short text for the status of a Rollout. */
 export function encodePlan(plan: LatencyPlan): string {
-  const bounds = plan.bounds.map(({ seconds, share, points }) => `${seconds}:${units(share)}:${units(points)}`);
+  const bounds = plan.bounds.map(
+    ({ seconds, share, factor, points }) => `${seconds}:${units(share)}:${factor}:${units(points)}`,
+  );
   return [plan.resolution, ...bounds].join(' ');
 }
 
@@ -102,10 +129,10 @@ export function decodePlan(text: string): LatencyPlan | undefined {
 
 /** decodeBound gives a malformed bound 0 seconds, which no plan has. */
 function decodeBound(text: string): PlannedBound {
-  const numbers = /^([0-9.e+-]+):(\d{1,6}):(\d{1,6})$/.exec(text)?.slice(1).map(Number) ?? [];
-  const [seconds = 0, share = 0, points = 0] = numbers;
-  const isSound = Number.isFinite(seconds) && share <= unit && points > 0 && points <= unit;
-  return isSound ? { seconds, share: share / unit, points: points / unit } : { seconds: 0, share: 0, points: 0 };
+  const numbers = /^([0-9.e+-]+):(\d{1,6}):([1-9][0-9.]{0,3}):(\d{1,6})$/.exec(text)?.slice(1).map(Number) ?? [];
+  const [seconds = 0, share = 0, factor = 0, points = 0] = numbers;
+  const isSound = Number.isFinite(seconds) && share <= unit && factor <= steepest && points > 0 && points <= unit;
+  return { seconds: isSound ? seconds : 0, share: share / unit, factor, points: points / unit };
 }
 
 function candidatesOf(input: LatencyHistory, history: Durations): Candidate[] {

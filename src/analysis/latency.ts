@@ -138,7 +138,10 @@ export function freshLatencySafetyEvidence(state: LatencyState): number {
 
 /** restartFreshLatency forgets the fresh evidence: a new weight is a new load, which the canary may not stand. */
 export function restartFreshLatency(state: LatencyState): LatencyState {
-  const bounds = state.bounds.map((bound) => ({ ...bound, freshSafety: startProducts(goodAlternatives) }));
+  const bounds = state.bounds.map((bound) => ({
+    ...bound,
+    freshSafety: startProducts(goodAlternatives),
+  }));
   return { ...state, bounds };
 }
 
@@ -178,8 +181,8 @@ function factorsAt(
     const alternative = { canary: share, stable };
     return logEvidence(arms, alternative, projectOnNull(alternative, exposure, margin)) / dispersion;
   };
-  const margin = { factor: 1, points: bound.points };
-  const provable = { factor: 1, points: Math.max(bound.points, provableSlack) };
+  const margin = { factor: bound.factor, points: bound.points };
+  const provable = { factor: bound.factor, points: Math.max(bound.points, provableSlack) };
   const tolerated = toleratedRate(margin, stable);
   const slack = toleratedRate(provable, stable);
   return {
@@ -210,5 +213,9 @@ function dispersionAt({ stableDispersion, canaryDispersion }: BoundState): numbe
 }
 
 function cappedDispersion({ observed, expected, last }: Dispersion): Dispersion {
-  return { observed: Math.min(dispersionCap, observed), expected: Math.min(dispersionCap, expected), last };
+  return {
+    observed: Math.min(dispersionCap, observed),
+    expected: Math.min(dispersionCap, expected),
+    last,
+  };
 }

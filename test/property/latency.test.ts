@@ -19,7 +19,7 @@ function planOf(...bounds: readonly (readonly [seconds: number, share: number, p
   return {
     kind: 'Planned',
     resolution: 'Fine',
-    bounds: bounds.map(([seconds, share, points]) => ({ seconds, share, points })),
+    bounds: bounds.map(([seconds, share, points]) => ({ seconds, share, factor: 1, points })),
   };
 }
 
@@ -119,6 +119,17 @@ describe('the expectation of evidence over every outcome of a block', () => {
     }
   });
 
+  test('stays so at the border of a tolerance that grows with the share of stable', () => {
+    const steep: LatencyPlan = { ...single, bounds: [{ seconds: 0.1, share: 0.1, factor: 1.4, points: 0.03 }] };
+    for (let stable = 0; stable <= 0.65; stable += 0.05) {
+      const arms = { stable: { total: 9, shares: [stable] }, canary: { total: 9, shares: [1.4 * stable + 0.03] } };
+      for (const evidence of [latencyRollbackEvidence, latencySafetyEvidence]) {
+        const state = learned(steep, [[5], [1], [2]]);
+        expect(expectation(steep, state, evidence, arms)).toBeLessThanOrEqual(Math.exp(evidence(state)) * (1 + 1e-9));
+      }
+    }
+  });
+
   test('is no more where stable has become so slow that everything is tolerated', () => {
     let state = startLatency(single);
     const slow = { stable: { total: 500, within: [2] }, canary: { total: 20, within: [1] } };
@@ -203,10 +214,11 @@ describe('input that no source should give', () => {
     fc.assert(
       fc.property(bounds, durationsOf(20), fc.double({ min: 0, max: 20 }), quantile, (each, history, increase, q) => {
         const plan = planLatency({ bounds: each, history, maxIncrease: increase, quantile: q });
-        for (const { share, points } of plan.kind === 'Planned' ? plan.bounds : []) {
-          expect(points).toBeGreaterThanOrEqual(0.001);
+        for (const { share, factor, points } of plan.kind === 'Planned' ? plan.bounds : []) {
+          const tolerated = factor * share + points;
           expect(share).toBeGreaterThanOrEqual(0);
-          expect(share + points).toBeLessThan(1);
+          expect(tolerated - share).toBeGreaterThan(0.00095);
+          expect(tolerated).toBeLessThan(1);
         }
         const range = quantileRange(clampDurations(history), each, 0.9);
         expect(range.aboveSeconds).toBeLessThan(range.atMostSeconds);

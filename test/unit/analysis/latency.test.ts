@@ -31,6 +31,8 @@ interface Traffic {
   /** pause is how many of `total` requests of one block are held up for long. */
   readonly pause?: (total: number, random: Random) => number;
   readonly minutes?: number;
+  /** load is by how much both arms are slower than in the history. */
+  readonly load?: number;
 }
 
 interface Outcome {
@@ -67,10 +69,11 @@ function atPlan(durations: Durations, bounds: readonly number[], plan: LatencyPl
 }
 
 /** Pools of blocks make long runs of much traffic affordable: stable's blocks are drawn from 240 that were simulated. */
-function poolOf(traffic: Traffic, arm: keyof LatencyBlock): readonly Durations[] {
+function poolOf(traffic: Traffic, arm: keyof LatencyBlock, load = traffic.load ?? 1): readonly Durations[] {
   const random = createRandom(`${arm} ${traffic.rps} ${traffic.bounds.length} ${String(traffic.canary)}`);
   const share = arm === 'canary' ? weight : 1 - weight;
-  const change = arm === 'canary' ? traffic.canary : same;
+  const change = (seconds: number, each: Random): number =>
+    load * (arm === 'canary' ? traffic.canary(seconds, each) : seconds);
   const size = traffic.rps > 50 ? (arm === 'canary' ? 400 : 120) : 2000;
   return Array.from({ length: size }, () => durationsOf(random, traffic, traffic.rps * blockSeconds * share, change));
 }
@@ -88,11 +91,12 @@ function planFrom(bounds: readonly number[], history: readonly Durations[]): Lat
 function outcomesOf(traffic: Traffic, runs: number): readonly Outcome[] {
   const stable = poolOf(traffic, 'stable');
   const canary = poolOf(traffic, 'canary');
+  const before = poolOf(traffic, 'stable', 1);
   return Array.from({ length: runs }, (_, run) => {
     const random = createRandom(`run ${run}`);
     const pick = (pool: readonly Durations[]): Durations =>
       pool[Math.floor(random.uniform() * pool.length)] as Durations;
-    const history = Array.from({ length: 60 }, () => pick(stable));
+    const history = Array.from({ length: 60 }, () => pick(before));
     const plan = planFrom(traffic.bounds, history);
     const reduced = (durations: Durations): Durations => atPlan(durations, traffic.bounds, plan);
     const none = { total: 0, within: plan.bounds.map(() => 0) };
@@ -132,6 +136,11 @@ describe.each([
         `${rps} rps`,
       ).toEqual([]);
     }
+  });
+
+  test.each([1.3, 1.5])('it is so too when a load makes both arms take x%d', (load) => {
+    const outcomes = outcomesOf({ bounds, rps: 500, canary: times(1.1), load }, 20);
+    expect(outcomes.filter(({ rollback }) => rollback < Infinity)).toEqual([]);
   });
 
   test.each([1.5, 2])('one that takes x%d is found in 20 s at 500 requests per second', (factor) => {
