@@ -14,8 +14,10 @@ export interface Load {
   readonly errorRatio: number;
   /** addedRatio is what of the error ratio is not from the base, so that sessions do not shape it. */
   readonly addedRatio: number;
-  /** bucketShares are probabilities of durations, empty where they are not counted. */
-  readonly bucketShares: readonly number[];
+  /** slowdown is a factor of all latencies. */
+  readonly slowdown: number;
+  /** sharesAt returns the probabilities of the buckets at a slowdown, none where durations are not counted. */
+  readonly sharesAt: (slowdown: number) => readonly number[];
 }
 
 /** Answered is what an arm answered in a tick. */
@@ -29,24 +31,25 @@ export type Arm = (load: Load) => Answered;
 
 /** createArm returns an arm with the habits that the scenario gives to its errors and clients. */
 export function createArm(scenario: Scenario, random: Random): Arm {
-  const { sessions, burstErrors, spikes } = scenario;
+  const { sessions, burstErrors, spikes, pauses } = scenario;
   const settle = sessions === undefined ? (load: Load) => load : createSessions(sessions, random);
   const multiplier = spikes === undefined ? () => 1 : () => drawSpike(spikes, random);
   return (expected) => {
     const load = settle(expected);
     const errorMean = load.requests * load.errorRatio * multiplier();
-    const good = drawGood(load, random);
+    const isPaused = pauses !== undefined && random.uniform() < pauses.percent / 100;
+    const good = drawGood(load, load.sharesAt(load.slowdown * (isPaused ? pauses.factor : 1)), random);
     const errors = burstErrors === undefined ? random.poisson(errorMean) : drawBursts(errorMean, burstErrors, random);
     return { counts: { requests: good.total + errors, errors }, durations: good };
   };
 }
 
-function drawGood({ requests, errorRatio, bucketShares }: Load, random: Random): Durations {
+function drawGood({ requests, errorRatio }: Load, shares: readonly number[], random: Random): Durations {
   const mean = requests * (1 - errorRatio);
-  if (bucketShares.length === 0) return { total: random.poisson(mean), within: [] };
+  if (shares.length === 0) return { total: random.poisson(mean), within: [] };
   const within: number[] = [];
   let total = 0;
-  for (const share of bucketShares) {
+  for (const share of shares) {
     total += random.poisson(mean * share);
     within.push(total);
   }

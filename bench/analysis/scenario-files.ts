@@ -54,9 +54,14 @@ const scenarioShape: Shape = {
     steps: { list: { keys: { weight: 'number', seconds: 'number' } } },
     rps: 'profile',
     errorPercent: 'profile',
-    'incidents?': { list: { keys: { fromSeconds: 'number', seconds: 'number', errorPercent: 'number' } } },
+    'incidents?': {
+      list: {
+        keys: { fromSeconds: 'number', seconds: 'number', 'errorPercent?': 'number', 'latencyFactor?': 'number' },
+      },
+    },
     'burstErrors?': 'number',
     'spikes?': { keys: { percent: 'number', factor: 'number' } },
+    'pauses?': { keys: { percent: 'number', factor: 'number' } },
     'latency?': { keys: { medianMs: 'number', sigma: 'number', buckets: ['Fine', 'Traefik'] } },
     'canary?': {
       keys: {

@@ -97,16 +97,19 @@ export interface Scenario {
   readonly steps: readonly Step[];
   readonly rps: Profile;
   readonly errorPercent: Profile;
-  /** incidents hit both arms alike. */
+  /** incidents hit both arms alike, with errors on top of all others or with slower answers. */
   readonly incidents?: readonly {
     readonly fromSeconds: number;
     readonly seconds: number;
-    readonly errorPercent: number;
+    readonly errorPercent?: number;
+    readonly latencyFactor?: number;
   }[];
   /** burstErrors is the mean number of errors that come together, one request and its retries. */
   readonly burstErrors?: number;
   /** spikes: in `percent` of the ticks of an arm its errors are multiplied, the mean stays. */
   readonly spikes?: { readonly percent: number; readonly factor: number };
+  /** pauses: in `percent` of the ticks of an arm all its answers are slower by the factor. */
+  readonly pauses?: { readonly percent: number; readonly factor: number };
   readonly latency?: Latency;
   readonly canary?: Canary;
   readonly endpoints?: readonly Endpoint[];

@@ -142,6 +142,25 @@ describe('latencies', () => {
     expect(durations.within.toSorted((left, right) => left - right)).toEqual(durations.within);
   });
 
+  test('are longer on both arms in an incident, and on one arm in a pause', () => {
+    const slowShares = (scenario: Scenario): readonly (readonly [stable: number, canary: number])[] =>
+      play({ ...plain, latency, ...scenario }, { ticks: 100 }).blocks.map(({ durations }) => {
+        const { stable, canary } = durations!;
+        return [1 - stable.within[5]! / stable.total, 1 - canary.within[5]! / canary.total];
+      });
+    // 12 % take longer than 100 ms, three times as slow 75 %.
+    const isSlow = (share: number): boolean => share > 0.5;
+    const incident = { fromSeconds: 500, seconds: 100, latencyFactor: 3 };
+    const shared = slowShares({ ...plain, incidents: [incident] });
+    expect(shared.map((shares) => shares.map(isSlow).join())).toEqual(
+      shared.map((_, index) => (index >= 50 && index < 60 ? 'true,true' : 'false,false')),
+    );
+    const paused = slowShares({ ...plain, pauses: { percent: 20, factor: 3 } });
+    const alone = paused.filter(([stable, canary]) => isSlow(stable) !== isSlow(canary));
+    expect(alone.length).toBeGreaterThan(15);
+    expect(alone.length).toBeLessThan(50);
+  });
+
   test('have the quantiles that Prometheus gives', () => {
     const bounds = [0.1, 0.3, 1.2];
     expect(quantileOf(0.5, bounds, { total: 100, within: [100, 100, 100] })).toBeCloseTo(0.05, 12);
