@@ -2,9 +2,10 @@
  * `npm run bench:analysis -- [--runs N] [--seed S] [--scenario NAME ...] [--judge NAME ...] [--json]`: how often and how
  * fast Sluice's judge and others are right, on simulated traffic. Sluice's is the code that runs in production.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { judges as allJudges } from './judges/all.ts';
 import type { Judge } from './judges/judge.ts';
-import { formatMarkdown } from './markdown.ts';
+import { updatePage } from './markdown.ts';
 import { choose, parseOptions, usage, type BenchOptions } from './options.ts';
 import { readScenarios } from './scenario-files.ts';
 import type { Scenario } from './scenario.ts';
@@ -37,8 +38,13 @@ async function main(args: readonly string[]): Promise<number> {
   ).flat();
   await pool.close();
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
-  const format = options.markdown ? formatMarkdown : formatTables;
-  process.stdout.write(`${format(scenarios, entries)}\n\n${options.runs} runs, seed ${options.seed}, ${seconds} s\n`);
+  process.stdout.write(
+    `${formatTables(scenarios, entries)}\n\n${options.runs} runs, seed ${options.seed}, ${seconds} s\n`,
+  );
+  if (options.updateDocs) {
+    const page = new URL('../../docs/analysis.md', import.meta.url);
+    writeFileSync(page, updatePage(readFileSync(page, 'utf8'), scenarios, entries));
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(entries)}\n`);
   return 0;
 }

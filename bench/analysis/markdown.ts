@@ -2,21 +2,21 @@
 import { tables, type Scenario } from './scenario.ts';
 import type { Entry } from './score.ts';
 
-/** formatMarkdown returns one table for each group of scenarios: a row for each scenario, a column for each judge that takes part in most of them. */
-export function formatMarkdown(scenarios: readonly Scenario[], entries: readonly Entry[]): string {
-  return tables
-    .map((table) =>
-      formatTable(
-        table,
-        scenarios.filter((scenario) => scenario.table === table),
-        entries,
-      ),
-    )
-    .filter((text) => text !== '')
-    .join('\n\n');
+/** updatePage returns docs/analysis.md with the tables of these entries, each behind its mark. Tables without entries stay. */
+export function updatePage(page: string, scenarios: readonly Scenario[], entries: readonly Entry[]): string {
+  return tables.reduce((text, table) => {
+    const present = scenarios.filter((scenario) => scenario.table === table);
+    const lines = formatTable(present, entries);
+    return lines === '' ? text : text.replace(markedTable(table), (_, mark: string) => `${mark}\n${lines}\n`);
+  }, page);
 }
 
-function formatTable(title: string, scenarios: readonly Scenario[], entries: readonly Entry[]): string {
+function markedTable(table: string): RegExp {
+  return new RegExp(`(<!-- bench:analysis ${table} -->\\n)\\n(?:\\|.*\\n)*`);
+}
+
+/** formatTable has a row for each scenario, and a column for each judge that takes part in most of them. */
+function formatTable(scenarios: readonly Scenario[], entries: readonly Entry[]): string {
   const cells = scenarios.map(
     (scenario) =>
       new Map(
@@ -34,7 +34,7 @@ function formatTable(title: string, scenarios: readonly Scenario[], entries: rea
     ...judges.map((judge) => row.get(judge) ?? ''),
   ]);
   const lines = [['', ...judges], ['---', ...judges.map(() => '---')], ...rows];
-  return [`### ${title}`, '', ...lines.map((row) => `| ${row.join(' | ')} |`)].join('\n');
+  return lines.map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
 /** Of a bad canary: how often it was promoted, and when it was rolled back. Of a good one: how often it was rolled back, and when it was proven or promoted. */

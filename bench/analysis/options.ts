@@ -12,13 +12,13 @@ export interface BenchOptions {
   readonly judges: readonly string[];
   readonly threads: number;
   readonly json: boolean;
-  /** markdown prints the tables of docs/analysis.md instead. */
-  readonly markdown: boolean;
+  /** updateDocs writes the tables into docs/analysis.md. */
+  readonly updateDocs: boolean;
 }
 
 /** usage is what the bench prints when it is called wrongly. */
 export const usage =
-  'usage: npm run bench:analysis -- [--runs N] [--seed S] [--scenario NAME ...] [--judge NAME ...] [--threads N] [--markdown] [--json]';
+  'usage: npm run bench:analysis -- [--runs N] [--seed S] [--scenario NAME ...] [--judge NAME ...] [--threads N] [--update-docs] [--json]';
 
 /** parseOptions returns the options; it throws an Error that says what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -31,9 +31,12 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       judge: { type: 'string', multiple: true, default: [] },
       threads: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
-      markdown: { type: 'boolean', default: false },
+      'update-docs': { type: 'boolean', default: false },
     },
   });
+  if (values['update-docs'] && values.scenario.length + values.judge.length > 0) {
+    throw new Error('--update-docs needs all scenarios and judges');
+  }
   return {
     runs: wholeNumber('--runs', values.runs, 1_000_000),
     seed: values.seed,
@@ -41,7 +44,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     judges: values.judge,
     threads: wholeNumber('--threads', values.threads, 64),
     json: values.json,
-    markdown: values.markdown,
+    updateDocs: values['update-docs'],
   };
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Judge, Verdict } from '../../../bench/analysis/judges/judge.ts';
 import { findShift } from '../../../bench/analysis/judges/mann-whitney.ts';
@@ -5,7 +6,9 @@ import { argoErrorRatio } from '../../../bench/analysis/judges/argo-rollouts.ts'
 import { flaggerSuccessRate } from '../../../bench/analysis/judges/flagger.ts';
 import { kayentaErrorRatio } from '../../../bench/analysis/judges/kayenta.ts';
 import { readScenarios } from '../../../bench/analysis/scenario-files.ts';
-import type { Scenario } from '../../../bench/analysis/scenario.ts';
+import { updatePage } from '../../../bench/analysis/markdown.ts';
+import { parseOptions } from '../../../bench/analysis/options.ts';
+import { tables, type Scenario } from '../../../bench/analysis/scenario.ts';
 import { score } from '../../../bench/analysis/score.ts';
 import { runTrial } from '../../../bench/analysis/trial.ts';
 import { startMs, type Tick } from '../../../bench/analysis/traffic.ts';
@@ -97,7 +100,35 @@ describe('a score', () => {
   });
 });
 
-/** tickOf is a minute in one tick, so that each is a point of Kayenta. */
+describe('the page', () => {
+  const scenario = named('worse-2pct-500rps');
+  const entry = score(scenario, 'sluice', [
+    { end: 'RolledBack', seconds: 60, provenSeconds: undefined, excessErrors: 22 },
+  ]);
+
+  test('gets the tables behind their marks, and keeps what stands around them', () => {
+    const page =
+      'Before.\n\n<!-- bench:analysis Steady -->\n\n| old |\n| --- |\n\nAfter.\n\n<!-- bench:analysis Latency -->\n\n| kept |\n';
+    const updated = updatePage(page, [scenario], [entry]);
+    const table = `|  | sluice |\n| --- | --- |\n| ${scenario.title} | 100 in 60 s |`;
+    expect(updated).toBe(page.replace('| old |\n| --- |', table));
+    expect(updatePage(updated, [scenario], [entry])).toBe(updated);
+  });
+
+  test('has a mark for each table', () => {
+    const page = readFileSync(new URL('../../../docs/analysis.md', import.meta.url), 'utf8');
+    const marks = [...page.matchAll(/<!-- bench:analysis (\w+) -->\n\n\|/g)].map(([, table]) => table);
+    expect(marks).toEqual([...tables]);
+  });
+
+  test('is not written with a part of the rows', () => {
+    expect(parseOptions(['--update-docs']).updateDocs).toBe(true);
+    expect(() => parseOptions(['--update-docs', '--judge', 'sluice'])).toThrow('--update-docs needs all');
+    expect(() => parseOptions(['--runs', '0'])).toThrow('--runs is "0"');
+  });
+});
+
+/** minutes judges one block a minute, so that each is a point of Kayenta. */
 function minutes(
   judge: Judge,
   ratios: readonly (readonly [canary: number, stable: number])[],
