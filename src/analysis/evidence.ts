@@ -1,9 +1,12 @@
 /** What the verdict rests on, as plain data that lives in the status of a Rollout and continues exactly after a restart. */
 import { formatTime, parseTime } from '../clock.ts';
-import { sumBlocks } from './block.ts';
+import type { Block } from './block.ts';
 import { nextCheckState, type CheckResult, type CheckState, findState } from './check.ts';
-import type { SampleOutcome } from './metric-source.ts';
+import type { SampleOutcome, SamplesOutcome } from './metric-source.ts';
 import { addArms, noCounts, type Counts } from './sample.ts';
+import type { AnalysisSpec } from './spec.ts';
+import type { Trials } from './finding.ts';
+import { addToTrials, restartTrials, startTrials } from './trials.ts';
 
 /** NoDataState says since when samples are missing, and why the last attempt got none. */
 export interface NoDataState {
@@ -13,35 +16,130 @@ export interface NoDataState {
   readonly since: string;
 }
 
+/** StepEvidence is what was counted since the weight of the present step is in effect. */
+export interface StepEvidence {
+  readonly since: string;
+  readonly stable: number;
+  readonly canary: number;
+}
+
 /** Evidence is the content of `status.analysis`; all times are RFC 3339. */
 export interface Evidence {
+  /** id names the release, the try and the analysis that this is evidence of. */
+  readonly id: string;
   /** since is where counting started. */
   readonly since: string;
   /** watermark is the end of the samples that are counted; the next query starts here. */
   readonly watermark: string;
   readonly stable: Counts;
   readonly canary: Counts;
+  readonly step: StepEvidence;
+  /** warmUntil is missing until the canary has answered its first request. */
+  readonly warmUntil?: string;
+  readonly trials?: Trials;
   readonly checks?: readonly CheckState[];
   readonly noData?: NoDataState;
 }
 
-/** startEvidence returns evidence that counts from `nowMs` on. */
-export function startEvidence(nowMs: number): Evidence {
-  const now = formatTime(nowMs);
-  return { since: now, watermark: now, stable: noCounts, canary: noCounts };
+/** Stage is the present step of a rollout. */
+export interface Stage {
+  /** sinceMs is when its weight was in effect; undefined while the route is being changed. */
+  readonly sinceMs: number | undefined;
+  /** isAlone is true at 100 %, where nothing is left to compare with. */
+  readonly isAlone: boolean;
+}
+
+/** Context is what samples are added under; blockMs is that of the source. */
+export interface Context {
+  readonly spec: AnalysisSpec;
+  readonly stage: Stage;
+  readonly blockMs: number;
+}
+
+/** historyMs is how much of stable's past is read before a rollout: its rate, its bursts and its durations. */
+export const historyMs = 600_000;
+
+/** startEvidence returns evidence that counts from `sinceMs` on, with what stable did before; an unread history is empty. */
+export function startEvidence(
+  id: string,
+  sinceMs: number,
+  spec: AnalysisSpec,
+  history: Pick<SamplesOutcome, 'blocks' | 'bounds'>,
+): Evidence {
+  const since = formatTime(sinceMs);
+  const trials = startTrials(spec, history);
+  return {
+    id,
+    since,
+    watermark: since,
+    stable: noCounts,
+    canary: noCounts,
+    step: { since, stable: 0, canary: 0 },
+    trials,
+  };
 }
 
 /**
- * addSamples adds the answer to a query that started at the watermark. An answer that ends at or before the watermark
- * is counted already (it came twice), so its counts are not added again.
+ * addSamples adds the answer to a query that started at the watermark. Blocks at or before the watermark are counted
+ * already (the answer came twice), so they are not added again.
  */
-export function addSamples(evidence: Evidence, outcome: SampleOutcome, nowMs: number): Evidence {
+export function addSamples(evidence: Evidence, outcome: SampleOutcome, context: Context, nowMs: number): Evidence {
   if (outcome.kind === 'NoData') {
     return moveWatermark({ ...evidence, noData: noDataState(evidence.noData, outcome, nowMs) }, outcome.untilMs);
   }
   const { noData: _ended, ...rest } = evidence;
-  if (outcome.untilMs <= watermarkMs(evidence)) return rest;
-  return moveWatermark({ ...rest, ...addArms(rest, sumBlocks(outcome.blocks)) }, outcome.untilMs);
+  const fromMs = watermarkMs(evidence);
+  const added = outcome.blocks
+    .filter(({ endMs }) => endMs > fromMs)
+    .reduce<Evidence>((sum, block) => addBlock(sum, block, { context, outcome }), rest);
+  return moveWatermark(added, outcome.untilMs);
+}
+
+function addBlock(
+  evidence: Evidence,
+  block: Block,
+  { context, outcome }: { readonly context: Context; readonly outcome: SamplesOutcome },
+): Evidence {
+  const { spec, stage, blockMs } = context;
+  const startMs = block.endMs - blockMs;
+  const { arms } = block;
+  const isOfStage = stage.sinceMs !== undefined && startMs >= stage.sinceMs;
+  const placed = isOfStage ? enterStep(evidence, formatTime(stage.sinceMs)) : evidence;
+  const warmUntil = placed.warmUntil ?? (arms.canary.requests > 0 ? formatTime(startMs + spec.warmupMs) : undefined);
+  const { step } = placed;
+  return {
+    ...placed,
+    ...addArms(placed, arms),
+    step: { ...step, stable: step.stable + arms.stable.requests, canary: step.canary + arms.canary.requests },
+    ...(warmUntil === undefined ? {} : { warmUntil }),
+    trials: addToTrials(placed.trials ?? {}, block, {
+      spec,
+      plannedBlocks: plannedBlocksAt(spec, (startMs - (parseTime(evidence.since) ?? startMs)) / blockMs, blockMs),
+      bounds: outcome.bounds ?? [],
+      isWarm: startMs >= (parseTime(warmUntil) ?? Infinity),
+      isAlone: stage.isAlone && isOfStage,
+    }),
+  };
+}
+
+/** leastPlannedMs stands for the time of steps that last until a person ends them. */
+const leastPlannedMs = 600_000;
+
+/**
+ * plannedBlocksAt spreads the readiness for a late regression: a test gives 1 / plannedBlocks of what it has for that to
+ * each block. The plan is over after H blocks, but a rollout may be held for days, so the block t gets H / ((H + t) (H + t + 1))
+ * of it: about 1 / H at first, ever less, and together never more than all.
+ */
+function plannedBlocksAt({ plannedMs }: AnalysisSpec, elapsedBlocks: number, blockMs: number): number {
+  const planned = Math.max(1, Math.ceil(Math.max(plannedMs, leastPlannedMs) / blockMs));
+  const elapsed = Math.max(0, Math.floor(elapsedBlocks));
+  return ((planned + elapsed) * (planned + elapsed + 1)) / planned;
+}
+
+/** A step begins with a block that lies wholly in it, so that a replay begins it with the same one. */
+function enterStep(evidence: Evidence, since: string): Evidence {
+  if (evidence.step.since === since) return evidence;
+  return { ...evidence, step: { since, stable: 0, canary: 0 }, trials: restartTrials(evidence.trials ?? {}) };
 }
 
 /** addCheck adds a result of the check `name` that was evaluated at `nowMs`. */

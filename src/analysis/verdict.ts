@@ -1,27 +1,28 @@
 /** Evidence to verdict, purely. No data is never healthy, and too little is never proof. */
 import { formatDuration } from '../api/duration.ts';
 import { parseTime } from '../clock.ts';
-import { findState, type CheckSpec, type CheckState, type OnNoData } from './check.ts';
+import { estimatedRate } from './alternatives.ts';
+import { judgeCheck, type CheckVerdict } from './check-verdict.ts';
+import { findState } from './check.ts';
 import type { Evidence } from './evidence.ts';
-import type { Counts } from './sample.ts';
+import { shareRefutes } from './share.ts';
+import type { AnalysisSpec } from './spec.ts';
+import { describeEvidence, describeFailure, safetyOf, toleratedExcess } from './summary.ts';
+import type { Finding, TrialName } from './finding.ts';
+import { isMarginWide } from './margin.ts';
+import { combinedRollback, findingsOf, strongestOf } from './trials.ts';
 
-/** AnalysisSpec is what to judge by, defaulted, in machine units: ratios in 0..1, milliseconds. */
-export interface AnalysisSpec {
-  readonly slo?: { readonly errorRatio?: number };
-  /** minRequests is how many requests the canary must have answered before it may pass; it never delays a failure that is certain. */
-  readonly minRequests: number;
-  readonly checks: readonly CheckSpec[];
-  readonly onNoData: OnNoData;
-  readonly noDataAfterMs: number;
+/** Verdict is the judgement of a canary by everything that is known. */
+export interface Verdict extends CheckVerdict {
+  /** mayRaise: the canary may go to the next step at the planned time, although it is not proven safe yet. */
+  readonly mayRaise?: boolean;
 }
 
-/** Verdict is the judgement with its reason (CamelCase, for conditions) and a sentence with the numbers. */
-export interface Verdict {
-  readonly kind: 'Pass' | 'Fail' | 'Inconclusive' | 'NoData';
-  readonly reason: string;
-  readonly message: string;
-  /** excess is how far a Fail is beyond its limit: in points (0..100) of the error ratio, or in percent of a check's bound, at most 100. */
-  readonly excess?: number;
+/** Share is the traffic that the canary ought to have. */
+export interface Share {
+  readonly weightPercent: number;
+  /** isComparable is false where requests do not choose by weight alone: sticky sessions, services with other routes. */
+  readonly isComparable: boolean;
 }
 
 /** urgencyOf returns how pressing a verdict is, for the order of work: 0 unless it is a Fail, else the more the farther it is beyond its limit. */
@@ -34,19 +35,27 @@ const kindsWorstFirst = ['Fail', 'NoData', 'Inconclusive', 'Pass'] as const;
 
 /**
  * judge combines all parts of the evidence: any Fail is a Fail; else missing data is NoData; else anything unproven is
- * Inconclusive; else Pass. Requests come before checks, checks in the order of the spec.
+ * Inconclusive; else Pass. Among equals a share that is off comes first, because it explains why requests are missing;
+ * then requests, then checks in the order of the spec.
  */
-export function judge(spec: AnalysisSpec, evidence: Evidence, nowMs: number): Verdict {
-  const requests = judgeRequests(spec, evidence);
-  const parts = [
-    requests,
+export function judge(spec: AnalysisSpec, evidence: Evidence, share: Share, nowMs: number): Verdict {
+  const parts: readonly Verdict[] = [
+    judgeShare(evidence, share),
+    judgeRequests(spec, evidence, share),
     judgeNoData(spec, evidence, nowMs),
     ...spec.checks.map((check) => judgeCheck(check, findState(evidence.checks ?? [], check.name))),
   ].filter((part) => part !== undefined);
-  const worst = parts.reduce((worst, part) => (rankOf(part) < rankOf(worst) ? part : worst), requests);
+  const worst = parts.reduce((worst, part) => (rankOf(part) < rankOf(worst) ? part : worst));
   const others = parts.filter((part) => part.kind === worst.kind && part !== worst);
-  if (worst.kind === 'Pass' || others.length === 0) return worst;
-  const message = `${worst.message} And ${others.length} more: ${reasonsOf(others)}.`;
+  if (worst.kind === 'Pass') return worst;
+  const combined = others.length === 0 ? worst : withOthers(worst, others);
+  if (worst.kind !== 'Inconclusive') return combined;
+  return { ...combined, mayRaise: [worst, ...others].every((part) => part.mayRaise === true) };
+}
+
+function withOthers(worst: Verdict, others: readonly Verdict[]): Verdict {
+  const reasons = [...new Set(others.map((part) => part.reason))].join(', ');
+  const message = `${worst.message} And ${others.length} more: ${reasons}.`;
   if (worst.kind !== 'Fail') return { ...worst, message };
   return { ...worst, message, excess: Math.max(...[worst, ...others].map((part) => part.excess ?? 0)) };
 }
@@ -55,33 +64,91 @@ function rankOf(part: Verdict): number {
   return kindsWorstFirst.indexOf(part.kind);
 }
 
-function reasonsOf(parts: readonly Verdict[]): string {
-  return [...new Set(parts.map((part) => part.reason))].join(', ');
+type FailReason = 'MoreErrors' | 'CanaryBroken' | 'ErrorRatioExceeded' | 'Slower' | 'LatencyExceeded';
+
+/** failReasons say which limit the evidence for a rollback speaks of. */
+const failReasons: Readonly<Record<TrialName, FailReason>> = {
+  errors: 'MoreErrors',
+  guard: 'CanaryBroken',
+  alone: 'MoreErrors',
+  slo: 'ErrorRatioExceeded',
+  latency: 'Slower',
+  latencySlo: 'LatencyExceeded',
+};
+
+function judgeRequests(spec: AnalysisSpec, evidence: Evidence, { weightPercent }: Share): Verdict {
+  const findings = findingsOf(evidence.trials ?? {});
+  const sentence = describeEvidence({ spec, evidence, findings, weightPercent });
+  const needed = -Math.log(spec.alpha);
+  if (combinedRollback(findings) >= needed) {
+    const name = strongestOf(findings);
+    const message = `${describeFailure(name, spec, evidence)} ${sentence}`;
+    return { kind: 'Fail', reason: failReasons[name], message, excess: excessPoints(evidence) };
+  }
+  const mayRaise = evidence.step.canary > 0;
+  if (evidence.canary.requests < spec.minRequests) {
+    const few = `Canary has answered ${evidence.canary.requests} of ${spec.minRequests} requests needed.`;
+    return { kind: 'Inconclusive', reason: 'TooFewRequests', message: `${few} ${sentence}`, mayRaise };
+  }
+  const isAlone = weightPercent >= 100;
+  // At 100 % nothing can be compared any more: that was asked for before. Limits still are, and silence proves nothing.
+  const asked = isAlone ? findings.filter(({ name }) => name === 'slo' || name === 'latencySlo') : findings;
+  const isProven = asked.every((finding) => safetyOf(finding, isAlone) >= needed) && areAllTested(spec, findings);
+  // Half of what a rollback takes is no verdict, but nothing to go on with either: a tail that only the canary has, say.
+  const isSuspected = findings.some(({ rollback }) => rollback >= needed / 2);
+  if (!isProven || isSuspected || (isAlone && !mayRaise)) {
+    return { kind: 'Inconclusive', reason: 'NotProvenYet', message: sentence, mayRaise };
+  }
+  return isAlone ? { kind: 'Pass', reason: 'NothingAgainst', message: sentence } : passed(spec, evidence, sentence);
 }
 
-function judgeRequests(spec: AnalysisSpec, evidence: Evidence): Verdict {
-  const { canary } = evidence;
-  const limit = spec.slo?.errorRatio;
-  const ratio = canary.errors / Math.max(canary.requests, spec.minRequests);
-  // Also before minRequests, once all the requests still to come cannot bring the ratio below the limit any more:
-  // a dead canary is not kept alive until it has failed a hundred times.
-  if (limit !== undefined && canary.errors > 0 && ratio > limit) {
-    const excess = (ratio - limit) * 100;
-    return { kind: 'Fail', reason: 'ErrorRatioExceeded', message: describe(evidence, limit), excess };
-  }
-  if (canary.requests < spec.minRequests) {
-    return {
-      kind: 'Inconclusive',
-      reason: 'TooFewRequests',
-      message: `Canary has answered ${canary.requests} of ${spec.minRequests} requests needed, ${canary.errors} of them bad.`,
-    };
-  }
-  if (limit !== undefined) return { kind: 'Pass', reason: 'WithinLimits', message: describe(evidence, limit) };
-  return {
-    kind: 'Pass',
-    reason: spec.checks.length === 0 ? 'NothingJudged' : 'EnoughRequests',
-    message: `Canary has answered ${canary.requests} requests, ${canary.errors} of them bad; no error ratio is set.`,
-  };
+/** Tests that have not begun, as before stable's past is known, have not been passed. Durations are judged where there are any. */
+function areAllTested({ compare, slo }: AnalysisSpec, findings: readonly Finding[]): boolean {
+  const needed: readonly TrialName[] = [
+    ...(compare === 'Stable' ? (['errors'] as const) : []),
+    ...(slo.errorRatio === undefined ? [] : (['slo'] as const)),
+  ];
+  return needed.every((name) => findings.some((finding) => finding.name === name));
+}
+
+function passed(spec: AnalysisSpec, evidence: Evidence, sentence: string): Verdict {
+  const isJudged = spec.compare === 'Stable' || Object.keys(spec.slo).length > 0 || spec.checks.length > 0;
+  if (!isJudged) return { kind: 'Pass', reason: 'NothingJudged', message: sentence };
+  const tolerated = toleratedExcess(spec, evidence);
+  const isWide =
+    spec.compare === 'Stable' &&
+    evidence.stable.requests >= leastForMargin &&
+    isMarginWide(tolerated, estimatedRate(evidence.stable));
+  if (!isWide) return { kind: 'Pass', reason: 'ProvenSafe', message: sentence };
+  const advice = 'The margin is more than ten times the error ratio of stable: lower analysis.errorRatio.maxIncrease.';
+  return { kind: 'Pass', reason: 'MarginWide', message: `${sentence} ${advice}` };
+}
+
+/** leastForMargin requests of stable tell its error ratio well enough to call a margin wide. */
+const leastForMargin = 1000;
+
+function excessPoints({ canary, stable }: Evidence): number {
+  const ratio = (counts: Evidence['canary']): number => counts.errors / Math.max(1, counts.requests);
+  return Math.max(0, (ratio(canary) - ratio(stable)) * 100);
+}
+
+/** How far from its weight the canary's share may be, relative to the weight. */
+const shareTolerance = 0.2;
+
+function judgeShare({ step }: Evidence, { weightPercent, isComparable }: Share): Verdict | undefined {
+  if (!isComparable || weightPercent <= 0 || weightPercent >= 100) return undefined;
+  const finding = shareRefutes({
+    canaryRequests: step.canary,
+    stableRequests: step.stable,
+    weightPercent,
+    tolerance: shareTolerance,
+  });
+  if (finding !== 'Refuted') return undefined;
+  const observed = ((100 * step.canary) / (step.canary + step.stable)).toFixed(1);
+  const cause = step.canary === 0 ? 'the canary gets no traffic' : 'the weights may not be in effect';
+  const total = step.canary + step.stable;
+  const message = `The canary answered ${step.canary} of ${total} requests (${observed}%) at a weight of ${weightPercent}%: ${cause}.`;
+  return { kind: 'Inconclusive', reason: 'ShareOff', message };
 }
 
 function judgeNoData(spec: AnalysisSpec, evidence: Evidence, nowMs: number): Verdict | undefined {
@@ -93,72 +160,4 @@ function judgeNoData(spec: AnalysisSpec, evidence: Evidence, nowMs: number): Ver
     return { kind: 'Fail', reason: 'NoDataTooLong', message };
   }
   return { kind: 'NoData', reason: noData.reason, message };
-}
-
-function judgeCheck(check: CheckSpec, state: CheckState | undefined): Verdict | undefined {
-  if (state === undefined) {
-    return { kind: 'Inconclusive', reason: 'CheckPending', message: `Check ${check.name} has not been evaluated yet.` };
-  }
-  if (state.failures > check.consecutiveFailureLimit) {
-    const excess = excessOf(check, Number(state.value ?? Number.NaN));
-    return { kind: 'Fail', reason: 'CheckFailed', message: failureMessage(check, state), excess };
-  }
-  if (state.state === 'NoData') {
-    return judgeMissingCheck(check, 'CheckNoData', `Check ${check.name} has no data: its query returned nothing.`);
-  }
-  if (state.state === 'Error') {
-    const message = `Check ${check.name} could not be evaluated ${state.errors} times in a row (${state.reason ?? 'unknown'}), tolerated ${check.consecutiveErrorLimit}.`;
-    if (state.errors > check.consecutiveErrorLimit) return judgeMissingCheck(check, 'CheckErrors', message);
-    return { kind: 'Inconclusive', reason: 'CheckUnknown', message };
-  }
-  if (state.state === 'Failing') {
-    return { kind: 'Inconclusive', reason: 'CheckFailing', message: failureMessage(check, state) };
-  }
-  return {
-    kind: 'Pass',
-    reason: 'CheckPassing',
-    message: `Check ${check.name} is ${state.value}, ${boundsOf(check)}.`,
-  };
-}
-
-function judgeMissingCheck(check: CheckSpec, reason: string, message: string): Verdict | undefined {
-  if (check.onNoData === 'Ignore') return undefined;
-  return { kind: check.onNoData === 'Rollback' ? 'Fail' : 'NoData', reason, message };
-}
-
-/** excessOf is how far a value is outside the bounds, in percent of the bound that it breaks, at most 100: checks have units of their own. */
-function excessOf({ min, max }: CheckSpec, value: number): number {
-  const distances = [
-    ...(max !== undefined && value > max ? [(value - max) / Math.abs(max)] : []),
-    ...(min !== undefined && value < min ? [(min - value) / Math.abs(min)] : []),
-  ];
-  return Math.min(100, 100 * Math.max(0, ...distances));
-}
-
-function failureMessage(check: CheckSpec, state: CheckState): string {
-  const value = state.value === undefined ? 'failed before its data went missing' : `is ${state.value}`;
-  return `Check ${check.name} ${value}, ${boundsOf(check)}: failed ${state.failures} in a row, tolerated ${check.consecutiveFailureLimit}.`;
-}
-
-function boundsOf(check: CheckSpec): string {
-  const bounds = [
-    check.min === undefined ? '' : `at least ${check.min}`,
-    check.max === undefined ? '' : `at most ${check.max}`,
-  ].filter((bound) => bound !== '');
-  return bounds.length === 0 ? 'without bounds' : `allowed ${bounds.join(' and ')}`;
-}
-
-function describe(evidence: Evidence, limit: number): string {
-  const { canary, stable } = evidence;
-  return `Canary ${countsText(canary, 'bad ')}, allowed ${percentText(limit)}; stable ${countsText(stable, '')}.`;
-}
-
-function countsText(counts: Counts, word: string): string {
-  if (counts.requests === 0) return 'without requests';
-  return `${counts.errors}/${counts.requests} ${word}(${((counts.errors / counts.requests) * 100).toFixed(2)}%)`;
-}
-
-/** percentText writes a limit as the user did: 0.05 is `5%`, 0.0025 is `0.25%`. */
-function percentText(ratio: number): string {
-  return `${Number((ratio * 100).toPrecision(12))}%`;
 }

@@ -28,22 +28,68 @@ export interface CheckSpec {
   readonly onNoData: 'Hold' | 'Rollback' | 'Ignore';
 }
 
-/** SloSpec holds absolute limits. */
+/** LatencySlo says how many of the canary's good requests have to be fast. */
+export interface LatencySlo {
+  /** Longest time of a fast request; judged at the largest histogram bucket at or below it. */
+  readonly under: string;
+  /** Least share of fast requests, e.g. "99%". */
+  readonly share: string;
+}
+
+/** SloSpec holds absolute limits. A canary beyond one is rolled back even where stable is no better. */
 export interface SloSpec {
   /** Greatest share of the canary's requests that may be answered with an error (5xx, failed gRPC), e.g. "5%". */
   readonly errorRatio?: string;
+  /** LatencySlo says how many of the canary's good requests have to be fast. */
+  readonly latency?: LatencySlo;
+}
+
+/** LatencyMargin is how much slower the canary may be than stable. */
+export interface LatencyMargin {
+  /** Tolerated increase of durations, e.g. "20%" lets 100 ms become 120 ms. Default "20%". */
+  readonly maxIncrease: string;
+  /** All compares the whole distribution, a number like "0.99" the buckets around that quantile. Default "All". */
+  readonly quantile: string;
+}
+
+/** ErrorMargin is how much greater the canary's share of errors may be than stable's; both parts add up. */
+export interface ErrorMargin {
+  /** Tolerated increase in percentage points, e.g. "0.5pp" lets 1% become 1.5%. Default "0.5pp". */
+  readonly maxIncrease: string;
+  /** Tolerated increase relative to stable, e.g. "10%" lets 1% become 1.1%. Default "0%". */
+  readonly maxIncreaseRelative: string;
 }
 
 /** AnalysisSpec says when the canary is good enough. Left out, all defaults apply. */
 export interface AnalysisSpec {
   /** Enforce acts on the verdict, DryRun only shows it, Disabled asks for none. Default "Enforce". */
   readonly mode: 'Enforce' | 'DryRun' | 'Disabled';
-  /** SloSpec holds absolute limits. Default {"errorRatio":"5%"}. */
-  readonly slo: SloSpec;
+  /** Where samples come from; left out, the source that the operator prefers. */
+  readonly source?: 'Prometheus' | 'Scrape';
+  /** Stable compares the canary with stable in the same moments; None judges it by slo and checks alone. Default "Stable". */
+  readonly compare: 'Stable' | 'None';
+  /** ErrorMargin is how much greater the canary's share of errors may be than stable's; both parts add up. Default {}. */
+  readonly errorRatio: ErrorMargin;
+  /** LatencyMargin is how much slower the canary may be than stable. Default {}. */
+  readonly latency: LatencyMargin;
+  /** SloSpec holds absolute limits. A canary beyond one is rolled back even where stable is no better. */
+  readonly slo?: SloSpec;
   /** Checks are the user's own Prometheus queries. */
   readonly checks?: readonly CheckSpec[];
-  /** Requests that the canary must have answered at a step before it is judged by a ratio. Default 100. */
+  /** How sure a verdict has to be, e.g. "95%"; a rollback of a good canary is at most as likely as the rest. Default "95%". */
+  readonly confidence: string;
+  /** Requests that the canary must have answered since the rollout began before it may be promoted; never delays a rollback. Default 100. */
   readonly minRequests: number;
+  /** How long after its first request the canary is not compared yet, because caches are cold; a dead one is rolled back even then. Default "60s". */
+  readonly warmup: string;
+  /** Evidence leaves a step early when the canary is proven safe, Time stays for its duration. Default "Evidence". */
+  readonly pace: 'Evidence' | 'Time';
+  /** Least time at a step that is left early, and duration of steps that name none. Default "60s". */
+  readonly minStep: string;
+  /** What to do when a proof that a step needs has not come after inconclusiveAfter; Hold waits for a person. Default "Hold". */
+  readonly onInconclusive: 'Hold' | 'Promote' | 'Rollback';
+  /** How long after the end of a step a proof is waited for before onInconclusive applies. Default "60m". */
+  readonly inconclusiveAfter: string;
   /** What to do when there are no samples for noDataAfter. Default "Hold". */
   readonly onNoData: 'Hold' | 'Rollback' | 'Ignore';
   /** How long samples may be missing before onNoData applies. Default "5m". */

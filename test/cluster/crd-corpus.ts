@@ -35,6 +35,12 @@ const duration = 'write a duration like 30s, 5m or 1h30m';
 const serviceName = 'write the name of a Service: lower-case letters, digits and -, beginning with a letter';
 const port = 'write a port number from 1 to 65535, or the name of the port in the Service';
 const number = 'write a decimal number, quoted if it has a point';
+const percentage = 'write a percentage from 0% to 100%, e.g. "5%" or "0.25%"';
+const points = 'write percentage points from 0pp to 99pp, e.g. "0.5pp"';
+const confidence = 'write a percentage from 80% to 99.999%, e.g. "95%"';
+const quantile = 'write All, or a quantile between 0 and 1 like "0.99"';
+const analysis = (text: string): string => `analysis: {${text}}`;
+const latencySlo = (text: string): string => analysis(`slo: {latency: {${text}}}`);
 const rising = 'spec.steps: Invalid value: weights must rise from step to step, to at most 100';
 
 /** rows is the corpus. */
@@ -403,6 +409,10 @@ export const rows: readonly Row[] = [
   ...[
     'ramp: {from: 1, to: 5, add: 1, every: LONG}',
     'analysis: {noDataAfter: LONG}',
+    'analysis: {warmup: LONG}',
+    'analysis: {minStep: LONG}',
+    'analysis: {inconclusiveAfter: LONG}',
+    'analysis: {slo: {latency: {share: 99%, under: LONG}}}',
     check('max: 1, interval: LONG'),
   ].map((yaml) =>
     refused(
@@ -494,6 +504,156 @@ export const rows: readonly Row[] = [
     'analysis: {minRequests: 1000000001}',
     'spec.analysis.minRequests: Invalid value: 1000000001',
     'less than or equal to 1000000000',
+  ),
+  accepted(
+    'an analysis with all its fields',
+    'analysis: {mode: Enforce, source: Prometheus, compare: Stable, errorRatio: {maxIncrease: 0.25pp, maxIncreaseRelative: 10%}, latency: {maxIncrease: 15%, quantile: "0.99"}, slo: {errorRatio: 1%, latency: {under: 1s500ms, share: 99.9%}}, confidence: 99.5%, minRequests: 1, warmup: 0s, pace: Time, minStep: 90s, onInconclusive: Promote, inconclusiveAfter: 2h, onNoData: Hold, noDataAfter: 5m}',
+  ),
+  accepted('metrics that Sluice scrapes itself', analysis('source: Scrape')),
+  refused(
+    'an unknown source',
+    analysis('source: Datadog'),
+    'spec.analysis.source: Unsupported value: "Datadog": supported values: "Prometheus", "Scrape"',
+  ),
+  accepted('no comparison', analysis('compare: None')),
+  refused(
+    'a comparison with something else',
+    analysis('compare: Baseline'),
+    'spec.analysis.compare: Unsupported value: "Baseline": supported values: "Stable", "None"',
+  ),
+  accepted('margins of nothing', analysis('errorRatio: {maxIncrease: 0pp}, latency: {maxIncrease: 0%}')),
+  accepted('the widest margins', analysis('errorRatio: {maxIncrease: 99.9999pp, maxIncreaseRelative: 100%}')),
+  ...[
+    ['in percent', '5%'],
+    ['without a unit', '"0.5"'],
+    ['of 100 points', '100pp'],
+    ['below nothing', '"-1pp"'],
+    ['with five decimals', '0.00001pp'],
+  ].map(([sentence = '', value = '']) =>
+    refused(
+      `a tolerated increase of errors ${sentence}`,
+      analysis(`errorRatio: {maxIncrease: ${value}}`),
+      `spec.analysis.errorRatio.maxIncrease: Invalid value: "${value.replaceAll('"', '')}": ${points}`,
+    ),
+  ),
+  refused(
+    'a tolerated increase of errors of 11 characters',
+    analysis('errorRatio: {maxIncrease: 10.1234567pp}'),
+    'spec.analysis.errorRatio.maxIncrease: Too long: may not be more than 10 bytes',
+  ),
+  refused(
+    'a tolerated increase of errors that is a number',
+    analysis('errorRatio: {maxIncrease: 0.5}'),
+    'spec.analysis.errorRatio.maxIncrease: Invalid value: "number": spec.analysis.errorRatio.maxIncrease in body must be of type string',
+  ),
+  ...['errorRatio.maxIncreaseRelative', 'latency.maxIncrease'].flatMap((field) => {
+    const [part = '', name = ''] = field.split('.');
+    const set = (value: string): string => analysis(`${part}: {${name}: ${value}}`);
+    return [
+      refused(`${field} in points`, set('5pp'), `spec.analysis.${field}: Invalid value: "5pp": ${percentage}`),
+      refused(`${field} above 100%`, set('101%'), `spec.analysis.${field}: Invalid value: "101%": ${percentage}`),
+      refused(
+        `${field} of 11 characters`,
+        set('10.1234567%'),
+        `spec.analysis.${field}: Too long: may not be more than 10 bytes`,
+      ),
+    ];
+  }),
+  accepted('a comparison at the median', analysis('latency: {quantile: "0.5"}')),
+  ...[
+    ['a quantile in percent', '99%'],
+    ['a quantile of 1', '"1.0"'],
+    ['a quantile with a p', 'p99'],
+    ['all quantiles in lower case', 'all'],
+  ].map(([sentence = '', value = '']) =>
+    refused(
+      sentence,
+      analysis(`latency: {quantile: ${value}}`),
+      `spec.analysis.latency.quantile: Invalid value: "${value.replaceAll('"', '')}": ${quantile}`,
+    ),
+  ),
+  refused(
+    'a quantile of nothing',
+    analysis('latency: {quantile: "0.0"}'),
+    'spec.analysis.latency.quantile: Invalid value: "0.0": a quantile must be greater than 0',
+  ),
+  refused(
+    'a quantile without quotes',
+    analysis('latency: {quantile: 0.99}'),
+    'spec.analysis.latency.quantile: Invalid value: "number": spec.analysis.latency.quantile in body must be of type string',
+  ),
+  refused(
+    'a quantile with five decimals',
+    analysis('latency: {quantile: "0.99999"}'),
+    'spec.analysis.latency.quantile: Too long: may not be more than 6 bytes',
+  ),
+  refused(
+    'an unknown margin',
+    analysis('latency: {maxIncreaze: 5%}'),
+    'unknown field "spec.analysis.latency.maxIncreaze"',
+  ),
+  refused(
+    'a limit of durations without share',
+    latencySlo('under: 1s'),
+    'spec.analysis.slo.latency.share: Required value',
+  ),
+  refused(
+    'a limit of durations without time',
+    latencySlo('share: 99%'),
+    'spec.analysis.slo.latency.under: Required value',
+  ),
+  refused(
+    'a limit of durations in words',
+    latencySlo('share: 99%, under: 1 second'),
+    `spec.analysis.slo.latency.under: Invalid value: "1 second": ${duration}`,
+  ),
+  refused(
+    'a share of fast requests as a ratio',
+    latencySlo('under: 1s, share: "0.99"'),
+    `spec.analysis.slo.latency.share: Invalid value: "0.99": ${percentage}`,
+  ),
+  refused(
+    'a share of fast requests of 11 characters',
+    latencySlo('under: 1s, share: 99.1234567%'),
+    'spec.analysis.slo.latency.share: Too long: may not be more than 10 bytes',
+  ),
+  accepted('the least confidence', analysis('confidence: 80%')),
+  accepted('the greatest confidence', analysis('confidence: 99.999%')),
+  ...[
+    ['below 80%', '79.999%'],
+    ['of 100%', '100%'],
+    ['as a ratio', '"0.95"'],
+    ['without a percent sign', '"95"'],
+    ['of one digit', '9%'],
+  ].map(([sentence = '', value = '']) =>
+    refused(
+      `a confidence ${sentence}`,
+      analysis(`confidence: ${value}`),
+      `spec.analysis.confidence: Invalid value: "${value.replaceAll('"', '')}": ${confidence}`,
+    ),
+  ),
+  refused(
+    'a confidence with four decimals',
+    analysis('confidence: 99.9999%'),
+    'spec.analysis.confidence: Too long: may not be more than 7 bytes',
+  ),
+  refused(
+    'an unknown pace',
+    analysis('pace: Fast'),
+    'spec.analysis.pace: Unsupported value: "Fast": supported values: "Evidence", "Time"',
+  ),
+  accepted('every other way to take a proof that does not come', analysis('onInconclusive: Rollback')),
+  refused(
+    'an unknown onInconclusive',
+    analysis('onInconclusive: Ignore'),
+    'spec.analysis.onInconclusive: Unsupported value: "Ignore": supported values: "Hold", "Promote", "Rollback"',
+  ),
+  ...['warmup', 'minStep', 'inconclusiveAfter'].map((field) =>
+    refused(
+      `a ${field} in minutes and words`,
+      analysis(`${field}: 5min`),
+      `spec.analysis.${field}: Invalid value: "5min": ${duration}`,
+    ),
   ),
   accepted('every way to take missing data', 'analysis: {onNoData: Ignore, noDataAfter: 90s}'),
   refused(

@@ -134,8 +134,16 @@ describe('what the API server makes of a Rollout', () => {
       revision: '1',
       analysis: {
         mode: 'Enforce',
-        slo: { errorRatio: '5%' },
+        compare: 'Stable',
+        errorRatio: { maxIncrease: '0.5pp', maxIncreaseRelative: '0%' },
+        latency: { maxIncrease: '20%', quantile: 'All' },
+        confidence: '95%',
         minRequests: 100,
+        warmup: '60s',
+        pace: 'Evidence',
+        minStep: '60s',
+        onInconclusive: 'Hold',
+        inconclusiveAfter: '60m',
         onNoData: 'Hold',
         noDataAfter: '5m',
       },
@@ -163,6 +171,47 @@ describe('what the API server makes of a Rollout', () => {
     ]);
     expect(spec.analysis.slo).toEqual({});
     expect(spec.steps).toBeUndefined();
+  });
+
+  test('half a margin gets the default of its other half', async () => {
+    const { spec } = await create(
+      'margins',
+      'route: {name: shop}\nstable: {service: a}\ncanary: {service: b}\nrevision: "1"\nanalysis: {errorRatio: {maxIncreaseRelative: 50%}, latency: {quantile: "0.9"}}',
+    );
+    expect(spec.analysis).toMatchObject({
+      errorRatio: { maxIncrease: '0.5pp', maxIncreaseRelative: '50%' },
+      latency: { maxIncrease: '20%', quantile: '0.9' },
+    });
+  });
+
+  test('evidence is stored as it is written, also tests that have not begun', async () => {
+    await create('judged', 'route: {name: shop}\nstable: {service: a}\ncanary: {service: b}\nrevision: "1"');
+    const since = '2026-11-21T09:00:05.000Z';
+    const counts = { requests: 9_007_199_254_740_991, errors: 1 };
+    const analysis = {
+      id: 'cd24b960',
+      since,
+      watermark: since,
+      stable: counts,
+      canary: counts,
+      step: { since, stable: 80, canary: 20 },
+      warmUntil: since,
+      trials: {},
+    };
+    await writeStatus('judged', { analysis });
+    expect((await read('judged')).status?.analysis).toEqual(analysis);
+    const trials = {
+      errors: 'a',
+      guard: 'b',
+      alone: 'c',
+      slo: 'd',
+      latency: 'e',
+      latencyPlan: 'f',
+      latencyHistory: 'g',
+      latencySlo: 'h',
+    };
+    await writeStatus('judged', { analysis: { ...analysis, trials } });
+    expect((await read('judged')).status?.analysis).toEqual({ ...analysis, trials });
   });
 
   test('kubectl get slr prints the columns', async () => {

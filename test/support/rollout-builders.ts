@@ -1,8 +1,10 @@
 /** Rollouts as the API server would store them, and observations of them: the defaults are those of the real CRD. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import type { AnalysisSpec } from '../../src/analysis/spec.ts';
 import type { Rollout, RolloutSpec } from '../../src/api/rollout.ts';
 import type { Route } from '../../src/api/traefik.ts';
+import { prepareAnalysis } from '../../src/reconciler/analysis-spec.ts';
 import type { Observation, RouteObservation } from '../../src/rollout/observation.ts';
 import { planSteps } from '../../src/rollout/steps.ts';
 import { readSplit, type Pair } from '../../src/traffic/split.ts';
@@ -71,6 +73,11 @@ export function rollout(written: WrittenSpec = {}, rest: Partial<Omit<Rollout, '
   };
 }
 
+/** analysisSpec returns what the judge gets of `rolloutSpec()`, with `over` over it. */
+export function analysisSpec(over: Partial<AnalysisSpec> = {}): AnalysisSpec {
+  return { ...prepareAnalysis(rollout(), shopPair, 'On').spec, ...over };
+}
+
 /** shopPair is the pair of `rollout()` with all spellings of its ports. */
 export const shopPair: Pair = {
   namespace: 'web',
@@ -122,7 +129,7 @@ export function observation(over: Partial<Observation> = {}): Observation {
     imagesDiffer: true,
     source: { kind: 'Ready' },
     evidence: undefined,
-    verdict: { kind: 'Pass', reason: 'WithinLimits', message: 'Canary 0/400 bad.' },
+    verdict: { kind: 'Pass', reason: 'ProvenSafe', message: 'Canary 0/400 bad.' },
     command: undefined,
     ...over,
   };

@@ -6,10 +6,19 @@ import {
   type CheckResult,
   type CheckSpec,
 } from '../../../src/analysis/check.ts';
-import { addCheck, addSamples, startEvidence, watermarkMs } from '../../../src/analysis/evidence.ts';
+import {
+  addCheck,
+  addSamples,
+  startEvidence,
+  watermarkMs,
+  type Context,
+  type Evidence,
+} from '../../../src/analysis/evidence.ts';
 import type { QueryOutcome, SampleOutcome } from '../../../src/analysis/metric-source.ts';
+import { lastLook, play, startMs, usualSpec, type Traffic } from '../../support/judged-traffic.ts';
 
-const startMs = 1_800_000_000_000;
+const blockMs = 15_000;
+const context: Context = { spec: usualSpec, stage: { sinceMs: startMs, isAlone: false }, blockMs };
 const check: CheckSpec = {
   name: 'depth',
   query: 'q',
@@ -31,41 +40,52 @@ function samples(requests: number, errors: number, untilMs: number): SampleOutco
     discarded: 0,
   };
 }
+function start(): Evidence {
+  return startEvidence('release', startMs, usualSpec, { blocks: [] });
+}
+function add(evidence: Evidence, outcome: SampleOutcome, nowMs: number, change: Partial<Context> = {}): Evidence {
+  return addSamples(evidence, outcome, { ...context, ...change }, nowMs);
+}
 function missing(untilMs?: number): SampleOutcome {
   const outcome = { kind: 'NoData', reason: 'SeriesAbsent', message: 'Nothing there.' } as const;
   return untilMs === undefined ? outcome : { ...outcome, untilMs };
 }
 
 describe('evidence', () => {
-  test('starts empty with its watermark at the start', () => {
-    expect(startEvidence(startMs)).toEqual({
+  test('starts empty with its watermark and its step at the start', () => {
+    const { trials, ...rest } = start();
+    expect(rest).toEqual({
+      id: 'release',
       since: '2027-01-15T08:00:00.000Z',
       watermark: '2027-01-15T08:00:00.000Z',
       stable: { requests: 0, errors: 0 },
       canary: { requests: 0, errors: 0 },
+      step: { since: '2027-01-15T08:00:00.000Z', stable: 0, canary: 0 },
     });
+    expect(Object.keys(trials ?? {})).toEqual(['errors', 'guard']);
   });
 
   test('adds samples and moves the watermark, not the start', () => {
-    const first = addSamples(startEvidence(startMs), samples(7, 1, startMs + 15_000), startMs + 50_000);
-    const second = addSamples(first, samples(3, 2, startMs + 30_000), startMs + 65_000);
-    expect(second).toEqual({
+    const first = add(start(), samples(7, 1, startMs + 15_000), startMs + 50_000);
+    const second = add(first, samples(3, 2, startMs + 30_000), startMs + 65_000);
+    expect(second).toMatchObject({
       since: '2027-01-15T08:00:00.000Z',
       watermark: '2027-01-15T08:00:30.000Z',
       stable: { requests: 100, errors: 0 },
       canary: { requests: 10, errors: 3 },
+      step: { since: '2027-01-15T08:00:00.000Z', stable: 100, canary: 10 },
     });
   });
 
   test('counts an answer once that comes twice', () => {
-    const once = addSamples(startEvidence(startMs), samples(7, 1, startMs + 15_000), startMs + 50_000);
-    expect(addSamples(once, samples(7, 1, startMs + 15_000), startMs + 51_000)).toEqual(once);
+    const once = add(start(), samples(7, 1, startMs + 15_000), startMs + 50_000);
+    expect(add(once, samples(7, 1, startMs + 15_000), startMs + 51_000)).toEqual(once);
   });
 
   test('keeps the first time without samples, the last reason, and the watermark', () => {
     const unreachable: SampleOutcome = { kind: 'NoData', reason: 'SourceUnreachable', message: 'Gone.' };
-    const first = addSamples(startEvidence(startMs), unreachable, startMs + 1_000);
-    const second = addSamples(first, missing(), startMs + 2_000);
+    const first = add(start(), unreachable, startMs + 1_000);
+    const second = add(first, missing(), startMs + 2_000);
     expect(second.noData).toEqual({
       reason: 'SeriesAbsent',
       message: 'Nothing there.',
@@ -75,14 +95,107 @@ describe('evidence', () => {
   });
 
   test('moves the watermark over a window that was read and held no series', () => {
-    const evidence = addSamples(startEvidence(startMs), missing(startMs + 9_000), startMs + 40_000);
+    const evidence = add(start(), missing(startMs + 9_000), startMs + 40_000);
     expect(watermarkMs(evidence)).toBe(startMs + 9_000);
     expect(evidence.noData?.reason).toBe('SeriesAbsent');
   });
 
   test('forgets missing data with the first samples', () => {
-    const gap = addSamples(startEvidence(startMs), missing(), startMs);
-    expect(addSamples(gap, samples(0, 0, startMs + 15_000), startMs)).not.toHaveProperty('noData');
+    const gap = add(start(), missing(), startMs);
+    expect(add(gap, samples(0, 0, startMs + 15_000), startMs)).not.toHaveProperty('noData');
+  });
+});
+
+describe('a step', () => {
+  const next = { stage: { sinceMs: startMs + 20_000, isAlone: false } };
+  const first = add(start(), samples(7, 0, startMs + 15_000), startMs + 50_000);
+
+  test('begins with the first block that lies wholly in it', () => {
+    const torn = add(first, samples(5, 0, startMs + 30_000), startMs + 60_000, next);
+    expect(torn.step).toEqual({ since: '2027-01-15T08:00:00.000Z', stable: 120, canary: 12 });
+    const whole = add(torn, samples(3, 0, startMs + 45_000), startMs + 75_000, next);
+    expect(whole.step).toEqual({ since: '2027-01-15T08:00:20.000Z', stable: 30, canary: 3 });
+    expect(whole.canary.requests).toBe(15);
+  });
+
+  test('takes its blocks from the step before while the route is being changed', () => {
+    const changing = add(first, samples(5, 0, startMs + 30_000), startMs + 60_000, {
+      stage: { sinceMs: undefined, isAlone: false },
+    });
+    expect(changing.step).toEqual({ since: '2027-01-15T08:00:00.000Z', stable: 120, canary: 12 });
+  });
+});
+
+describe('the warm-up', () => {
+  test('begins with the block of the first request to the canary, and once', () => {
+    const empty = add(start(), samples(0, 0, startMs + 15_000), startMs);
+    expect(empty).not.toHaveProperty('warmUntil');
+    const first = add(empty, samples(1, 0, startMs + 30_000), startMs);
+    expect(first.warmUntil).toBe('2027-01-15T08:01:15.000Z');
+    expect(add(first, samples(9, 0, startMs + 45_000), startMs).warmUntil).toBe(first.warmUntil);
+  });
+
+  test('keeps blocks that begin before its end from the comparison', () => {
+    const [before, ...rest] = [...play({ seed: 'warm', rps: 50 }, 8)].map(({ evidence }) => evidence.trials);
+    const isCompared = rest.map((trials) => trials?.errors !== before?.errors);
+    expect(isCompared).toEqual([false, false, false, false, false, true, true]);
+    expect(rest.map((trials) => trials?.guard !== before?.guard).slice(0, 5)).not.toContain(false);
+  });
+});
+
+describe('the guard', () => {
+  test('ends with the warm-up, and stays what it was then', () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const texts = [...play({ seed: `guard-${seed}`, rps: 20 }, 30)].map(
+        ({ evidence }) => evidence.trials?.guard ?? '',
+      );
+      const ended = texts.filter((text) => text.startsWith('ended1 '));
+      expect(new Set(ended).size).toBe(1);
+      expect(ended.length).toBeGreaterThanOrEqual(22);
+    }
+  });
+});
+
+describe('the size of status.analysis', () => {
+  const checks = ['queue-depth', 'p99-checkout', 'cpu-throttling', 'kafka-lag', 'db-connections'];
+  const traffic: Traffic = {
+    seed: 'size',
+    rps: 500,
+    weightAt: (index) => (index < 60 ? 5 : index < 120 ? 25 : index < 180 ? 50 : 100),
+    slownessAt: () => 1,
+    spec: { slo: { errorRatio: 0.05, latency: { underSeconds: 1, share: 0.99 } } },
+  };
+
+  const looked = lastLook(traffic, 240).evidence;
+  const small = lastLook({ ...traffic, spec: {}, weightAt: () => 25 }, 240).evidence;
+
+  test('has every test and every bound', () => {
+    const { trials = {} } = looked;
+    expect(Object.keys(trials).toSorted()).toEqual(
+      ['alone', 'errors', 'guard', 'latency', 'latencyPlan', 'latencySlo', 'slo'].toSorted(),
+    );
+    expect(trials.latencyPlan?.split(' ')).toHaveLength(5);
+  });
+
+  test('stays below 2 KB with every test there is', () => {
+    expect(JSON.stringify(looked).length).toBeLessThan(1600);
+  });
+
+  test('stays far below with what is usual', () => {
+    expect(JSON.stringify(small).length).toBeLessThan(1150);
+  });
+
+  test('is a little over 2 KB with five checks that fail and missing data besides', () => {
+    const missing: SampleOutcome = {
+      kind: 'NoData',
+      reason: 'SourceUnreachable',
+      message: 'Prometheus does not answer.',
+    };
+    const checked = checks.reduce(
+      (evidence, name) => addCheck(evidence, name, { state: 'Failing', value: '150.25' }, startMs + 60_000),
+      addSamples(looked, missing, context, startMs),
+    );
+    expect(JSON.stringify(checked).length).toBeLessThan(1600 + 128 + 5 * 115);
   });
 });
 
@@ -141,7 +254,7 @@ describe('a check', () => {
       ['Error', 0, 1],
       ['NoData', 0, 0],
     ];
-    let evidence = startEvidence(startMs);
+    let evidence = start();
     for (const [state, failures, errors] of results) {
       evidence = addCheck(evidence, 'depth', { state }, startMs);
       expect(evidence.checks).toEqual([{ name: 'depth', state, failures, errors, at: '2027-01-15T08:00:00.000Z' }]);
@@ -149,7 +262,7 @@ describe('a check', () => {
   });
 
   test('keeps its place among others and drops an old value', () => {
-    let evidence = addCheck(startEvidence(startMs), 'one', { state: 'Passing', value: '1' }, startMs);
+    let evidence = addCheck(start(), 'one', { state: 'Passing', value: '1' }, startMs);
     evidence = addCheck(evidence, 'two', { state: 'Passing', value: '2' }, startMs);
     evidence = addCheck(evidence, 'one', { state: 'Error' }, startMs + 1_000);
     expect(evidence.checks?.map(({ name, value }) => [name, value])).toEqual([
@@ -159,7 +272,7 @@ describe('a check', () => {
   });
 
   test('is due at once, then after each interval, and at once when its time lies in the future', () => {
-    const evidence = addCheck(startEvidence(startMs), 'depth', { state: 'Passing' }, startMs);
+    const evidence = addCheck(start(), 'depth', { state: 'Passing' }, startMs);
     const due = (nowMs: number): number => dueChecks([check], evidence.checks ?? [], nowMs).length;
     expect(dueChecks([check], [], startMs)).toEqual([check]);
     expect([due(startMs + 29_999), due(startMs + 30_000), due(startMs - 1)]).toEqual([0, 1, 1]);

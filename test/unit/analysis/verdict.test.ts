@@ -1,19 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { CheckSpec, CheckState } from '../../../src/analysis/check.ts';
-import { startEvidence, type Evidence } from '../../../src/analysis/evidence.ts';
-import { judge, urgencyOf, type AnalysisSpec, type Verdict } from '../../../src/analysis/verdict.ts';
+import type { Evidence } from '../../../src/analysis/evidence.ts';
+import type { AnalysisSpec } from '../../../src/analysis/spec.ts';
+import { judge, urgencyOf, type Share, type Verdict } from '../../../src/analysis/verdict.ts';
+import { begin, lastLook, startMs, usualSpec, type Traffic } from '../../support/judged-traffic.ts';
 
-const startMs = 1_800_000_000_000;
-const nowMs = startMs + 300_000;
+const nowMs = startMs + 1_200_000;
 const at = new Date(nowMs).toISOString();
+const share: Share = { weightPercent: 5, isComparable: true };
 
-const spec: AnalysisSpec = {
-  slo: { errorRatio: 0.05 },
-  minRequests: 100,
-  checks: [],
-  onNoData: 'Hold',
-  noDataAfterMs: 300_000,
-};
 const check: CheckSpec = {
   name: 'queue-depth',
   query: 'max(queue_depth)',
@@ -23,229 +18,296 @@ const check: CheckSpec = {
   consecutiveErrorLimit: 4,
   onNoData: 'Hold',
 };
+const withCheck: AnalysisSpec = { ...usualSpec, checks: [check] };
+const failingCheck: Partial<Evidence> = { checks: [state({ state: 'Failing', value: '150', failures: 3 })] };
 
-function evidence(change: Partial<Evidence> = {}): Evidence {
-  return {
-    ...startEvidence(startMs),
-    canary: { requests: 240, errors: 2 },
-    stable: { requests: 4310, errors: 3 },
-    ...change,
-  };
-}
-function canary(requests: number, errors: number): Evidence {
-  return evidence({ canary: { requests, errors } });
-}
 function state(change: Partial<CheckState>): CheckState {
   return { name: 'queue-depth', value: '3', state: 'Passing', failures: 0, errors: 0, at, ...change };
 }
-function checked(change: Partial<CheckState>, specChange: Partial<CheckSpec> = {}): [AnalysisSpec, Evidence] {
-  return [{ ...spec, checks: [{ ...check, ...specChange }] }, evidence({ checks: [state(change)] })];
+function after(count: number, traffic: Partial<Traffic>): Evidence {
+  return lastLook({ seed: 'verdict', rps: 500, ...traffic }, count).evidence;
 }
-function missing(lastedMs: number): Evidence {
+const dead: Partial<Traffic> = { errorRatioAt: (arm) => (arm === 'canary' ? 1 : 0.005) };
+
+const proven = after(60, {});
+const unproven = after(30, { rps: 20 });
+const few = after(12, { rps: 5 });
+const failed = after(1, dead);
+const notBegun = begin({ seed: 'verdict', rps: 500 });
+
+function missing(evidence: Evidence, lastedMs: number): Evidence {
   const since = new Date(nowMs - lastedMs).toISOString();
-  return evidence({ noData: { reason: 'SourceUnreachable', message: 'Prometheus did not answer.', since } });
+  return { ...evidence, noData: { reason: 'SourceUnreachable', message: 'Prometheus did not answer.', since } };
+}
+function stepWith(evidence: Evidence, canary: number, stable: number): Evidence {
+  return { ...evidence, step: { ...evidence.step, canary, stable } };
 }
 
-const cases: Record<
-  string,
-  [AnalysisSpec, Evidence, Pick<Verdict, 'kind' | 'reason'> & { message?: string | RegExp }]
-> = {
-  'a canary within its error ratio passes, with both arms in the message': [
-    spec,
-    evidence(),
-    { kind: 'Pass', reason: 'WithinLimits', message: 'Canary 2/240 bad (0.83%), allowed 5%; stable 3/4310 (0.07%).' },
+type Expected = Pick<Verdict, 'kind' | 'reason'> & { mayRaise?: boolean | undefined; message?: string | RegExp };
+
+const requests: Record<string, [AnalysisSpec, Evidence, Expected]> = {
+  'a canary that is proven safe passes': [usualSpec, proven, { kind: 'Pass', reason: 'ProvenSafe' }],
+  'a canary that is not proven yet may go on': [
+    usualSpec,
+    unproven,
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: true },
   ],
-  'a canary above its error ratio fails': [
-    spec,
-    canary(240, 48),
-    {
-      kind: 'Fail',
-      reason: 'ErrorRatioExceeded',
-      message: 'Canary 48/240 bad (20.00%), allowed 5%; stable 3/4310 (0.07%).',
-    },
+  'what was proven at a lower weight is proven again at the next': [
+    usualSpec,
+    after(121, { rps: 200, weightAt: (index) => (index < 120 ? 5 : 5.2) }),
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: true },
   ],
-  'a canary exactly at its error ratio passes': [spec, canary(200, 10), { kind: 'Pass', reason: 'WithinLimits' }],
-  'a ratio that floating point cannot hold is still met exactly': [
-    { ...spec, slo: { errorRatio: 0.29 } },
-    canary(100, 29),
-    { kind: 'Pass', reason: 'WithinLimits' },
+  'and until then it is enough': [
+    usualSpec,
+    after(120, { rps: 200, weightAt: (index) => (index < 120 ? 5 : 5.2) }),
+    { kind: 'Pass', reason: 'ProvenSafe' },
   ],
-  'too few requests are inconclusive': [
-    spec,
-    canary(37, 1),
+  'a canary that nobody asked anything at this weight may not go on': [
+    usualSpec,
+    stepWith(unproven, 0, 0),
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: false },
+  ],
+  'too few requests are inconclusive, and say how many are needed': [
+    usualSpec,
+    few,
     {
       kind: 'Inconclusive',
       reason: 'TooFewRequests',
-      message: 'Canary has answered 37 of 100 requests needed, 1 of them bad.',
+      mayRaise: true,
+      message: /^Canary has answered 31 of 100 requests needed\. Canary 0\/31 bad/,
     },
   ],
-  'a few errors that later requests can make good are inconclusive': [
-    spec,
-    canary(5, 5),
-    { kind: 'Inconclusive', reason: 'TooFewRequests' },
+  'no request at all may not go on': [
+    usualSpec,
+    notBegun,
+    { kind: 'Inconclusive', reason: 'TooFewRequests', mayRaise: false },
   ],
-  'errors that no later request can make good fail before the minimum is reached': [
-    spec,
-    canary(6, 6),
-    { kind: 'Fail', reason: 'ErrorRatioExceeded' },
+  'a proof does not count below the minimum of requests': [
+    { ...usualSpec, minRequests: 100_000 },
+    proven,
+    { kind: 'Inconclusive', reason: 'TooFewRequests', mayRaise: true },
   ],
-  'a limit of zero fails with the first error': [
-    { ...spec, slo: { errorRatio: 0 } },
-    canary(1, 1),
-    { kind: 'Fail', reason: 'ErrorRatioExceeded' },
+  'a minimum of requests never delays a failure': [
+    { ...usualSpec, minRequests: 100_000 },
+    failed,
+    { kind: 'Fail', reason: 'CanaryBroken', message: /^The canary is broken: / },
   ],
-  'no request at all is inconclusive': [spec, canary(0, 0), { kind: 'Inconclusive', reason: 'TooFewRequests' }],
-  'a stable without requests is said so': [
-    spec,
-    { ...canary(240, 2), stable: { requests: 0, errors: 0 } },
-    { kind: 'Pass', reason: 'WithinLimits', message: /stable without requests\.$/ },
+  'a stricter confidence needs more proof': [
+    { ...usualSpec, alpha: 1e-12 },
+    after(22, {}),
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: true },
   ],
-  'nothing to judge by passes with enough requests only, and says so': [
-    { ...spec, slo: {} },
-    canary(100, 90),
+  'evidence without any test proves nothing, however little is asked for': [
+    { ...usualSpec, minRequests: 0 },
+    withoutTrials(notBegun),
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: false },
+  ],
+  'a limit that was not tested is not kept': [
+    { ...usualSpec, compare: 'None', minRequests: 0, slo: { errorRatio: 0.05 } },
+    withoutTrials(proven),
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: true },
+  ],
+  'nothing to judge by passes with enough requests, and says so': [
+    { ...usualSpec, compare: 'None' },
+    withoutTrials(proven),
     { kind: 'Pass', reason: 'NothingJudged' },
   ],
   'nothing to judge by is inconclusive below the minimum': [
-    { ...spec, slo: {} },
-    canary(99, 0),
-    { kind: 'Inconclusive', reason: 'TooFewRequests' },
+    { ...usualSpec, compare: 'None' },
+    withoutTrials(few),
+    { kind: 'Inconclusive', reason: 'TooFewRequests', mayRaise: true },
   ],
+};
+
+function withoutTrials({ trials: _trials, ...rest }: Evidence): Evidence {
+  return rest;
+}
+
+const parts: Record<string, [AnalysisSpec, Evidence, Expected]> = {
   'missing samples are NoData by default, however short': [
-    spec,
-    missing(1_000),
+    usualSpec,
+    missing(proven, 1_000),
     { kind: 'NoData', reason: 'SourceUnreachable', message: 'No samples for 1s: Prometheus did not answer.' },
   ],
   'missing samples are NoData by default, however long': [
-    spec,
-    missing(86_400_000),
+    usualSpec,
+    missing(proven, 86_400_000),
     { kind: 'NoData', reason: 'SourceUnreachable' },
   ],
   'missing samples are not counted with Ignore': [
-    { ...spec, onNoData: 'Ignore' },
-    missing(86_400_000),
-    { kind: 'Pass', reason: 'WithinLimits' },
+    { ...usualSpec, onNoData: 'Ignore' },
+    missing(proven, 86_400_000),
+    { kind: 'Pass', reason: 'ProvenSafe' },
   ],
   'missing samples hold with Rollback until noDataAfter': [
-    { ...spec, onNoData: 'Rollback' },
-    missing(299_999),
+    { ...usualSpec, onNoData: 'Rollback' },
+    missing(proven, 299_999),
     { kind: 'NoData', reason: 'SourceUnreachable' },
   ],
   'missing samples fail with Rollback after noDataAfter': [
-    { ...spec, onNoData: 'Rollback' },
-    missing(300_000),
+    { ...usualSpec, onNoData: 'Rollback' },
+    missing(proven, 300_000),
     { kind: 'Fail', reason: 'NoDataTooLong' },
   ],
-  'a failure outranks missing samples': [
-    spec,
-    { ...missing(1_000), canary: { requests: 240, errors: 240 } },
-    { kind: 'Fail', reason: 'ErrorRatioExceeded' },
+  'a failure outranks missing samples': [usualSpec, missing(failed, 1_000), { kind: 'Fail', reason: 'CanaryBroken' }],
+  'missing samples outrank too few requests, and nothing goes on without them': [
+    usualSpec,
+    missing(few, 1_000),
+    { kind: 'NoData', reason: 'SourceUnreachable', mayRaise: undefined },
   ],
-  'missing samples outrank too few requests': [
-    spec,
-    { ...missing(1_000), canary: { requests: 0, errors: 0 } },
-    { kind: 'NoData', reason: 'SourceUnreachable' },
+  'a passing check changes nothing': [
+    withCheck,
+    { ...proven, checks: [state({})] },
+    { kind: 'Pass', reason: 'ProvenSafe' },
   ],
-  'a passing check changes nothing': [...checked({}), { kind: 'Pass', reason: 'WithinLimits' }],
-  'a check never evaluated is inconclusive': [
-    { ...spec, checks: [check] },
-    evidence(),
-    { kind: 'Inconclusive', reason: 'CheckPending' },
+  'a check that fails but not often enough holds a canary that is proven safe': [
+    withCheck,
+    { ...proven, checks: [state({ state: 'Failing', value: '150', failures: 2 })] },
+    { kind: 'Inconclusive', reason: 'CheckFailing', mayRaise: false },
   ],
-  'a check failing as often as tolerated is inconclusive': [
-    ...checked({ state: 'Failing', value: '150', failures: 2 }),
-    { kind: 'Inconclusive', reason: 'CheckFailing' },
+  'a check that fails but not often enough holds a canary that may go on': [
+    withCheck,
+    { ...unproven, checks: [state({ state: 'Failing', value: '150', failures: 2 })] },
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: false, message: / And 1 more: CheckFailing\.$/ },
   ],
-  'a check failing once more than tolerated fails, with check, value and bound': [
-    ...checked({ state: 'Failing', value: '150', failures: 3 }, { min: 1 }),
-    {
-      kind: 'Fail',
-      reason: 'CheckFailed',
-      message: 'Check queue-depth is 150, allowed at least 1 and at most 100: failed 3 in a row, tolerated 2.',
-    },
+  'a check that was never evaluated holds a canary that may go on': [
+    withCheck,
+    unproven,
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: false },
   ],
-  'a check in error as often as tolerated is inconclusive': [
-    ...checked({ state: 'Error', errors: 4 }),
-    { kind: 'Inconclusive', reason: 'CheckUnknown' },
+  'a passing check lets a canary go on that may': [
+    withCheck,
+    { ...unproven, checks: [state({})] },
+    { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: true },
   ],
-  'a check in error once more than tolerated has no data': [
-    ...checked({ state: 'Error', errors: 5 }),
-    { kind: 'NoData', reason: 'CheckErrors' },
+  'a check without data outranks a canary that may go on': [
+    withCheck,
+    { ...unproven, checks: [state({ state: 'NoData' })] },
+    { kind: 'NoData', reason: 'CheckNoData', mayRaise: undefined },
   ],
-  'a check in error too often follows its onNoData': [
-    ...checked({ state: 'Error', errors: 5 }, { onNoData: 'Rollback' }),
-    { kind: 'Fail', reason: 'CheckErrors' },
-  ],
-  'a check without data holds by default': [...checked({ state: 'NoData' }), { kind: 'NoData', reason: 'CheckNoData' }],
-  'a check without data is skipped with Ignore': [
-    ...checked({ state: 'NoData' }, { onNoData: 'Ignore' }),
-    { kind: 'Pass', reason: 'WithinLimits' },
-  ],
-  'a check without data fails with Rollback': [
-    ...checked({ state: 'NoData' }, { onNoData: 'Rollback' }),
-    { kind: 'Fail', reason: 'CheckNoData' },
-  ],
-  'a check that lost its data after too many failures still fails': [
-    ...checked({ state: 'NoData', failures: 3 }, { onNoData: 'Ignore' }),
+  'a check alone fails a canary that is proven safe': [
+    withCheck,
+    { ...proven, ...failingCheck },
     { kind: 'Fail', reason: 'CheckFailed' },
   ],
-  'the state of a check that the spec no longer has is not judged': [
-    spec,
-    evidence({ checks: [state({ name: 'gone', state: 'Failing', failures: 9 })] }),
-    { kind: 'Pass', reason: 'WithinLimits' },
-  ],
   'several failures name the first and count the others': [
-    { ...spec, checks: [check] },
-    { ...canary(240, 48), checks: [state({ state: 'Failing', value: '150', failures: 3 })] },
-    { kind: 'Fail', reason: 'ErrorRatioExceeded', message: /stable 3\/4310 \(0\.07%\)\. And 1 more: CheckFailed\.$/ },
+    withCheck,
+    { ...failed, ...failingCheck },
+    { kind: 'Fail', reason: 'CanaryBroken', message: / And 1 more: CheckFailed\.$/ },
+  ],
+  'the state of a check that the spec no longer has is not judged': [
+    usualSpec,
+    { ...proven, checks: [state({ name: 'gone', state: 'Failing', failures: 9 })] },
+    { kind: 'Pass', reason: 'ProvenSafe' },
   ],
 };
 
 describe('judge', () => {
-  test.each(Object.entries(cases))('%s', (_name, [given, evidence, { message, ...expected }]) => {
-    const verdict = judge(given, evidence, nowMs);
-    expect(verdict).toMatchObject(expected);
-    if (message !== undefined)
-      expect(verdict.message).toEqual(message instanceof RegExp ? expect.stringMatching(message) : message);
+  test.each(Object.entries(requests))('%s', (_name, given) => expectVerdict(...given));
+});
+
+describe('judge of several parts', () => {
+  test.each(Object.entries(parts))('%s', (_name, given) => expectVerdict(...given));
+});
+
+function expectVerdict(spec: AnalysisSpec, evidence: Evidence, { message, mayRaise, ...expected }: Expected): void {
+  const verdict = judge(spec, evidence, share, nowMs);
+  expect(verdict).toMatchObject(expected);
+  expect(verdict.mayRaise).toBe(mayRaise);
+  if (message !== undefined)
+    expect(verdict.message).toEqual(message instanceof RegExp ? expect.stringMatching(message) : message);
+}
+
+describe('the share of the canary', () => {
+  const judged = (evidence: Evidence, change: Partial<Share> = {}): Verdict =>
+    judge(usualSpec, evidence, { ...share, ...change }, nowMs);
+
+  test('holds a canary that is proven safe when it is off', () => {
+    const verdict = judged(stepWith(proven, 10, 4990));
+    expect(verdict).toMatchObject({ kind: 'Inconclusive', reason: 'ShareOff', mayRaise: false });
+    expect(verdict.message).toBe(
+      'The canary answered 10 of 5000 requests (0.2%) at a weight of 5%: the weights may not be in effect.',
+    );
+  });
+
+  test('explains why requests are missing, and nothing goes on', () => {
+    const verdict = judged(stepWith(few, 0, 5000));
+    expect(verdict).toMatchObject({ kind: 'Inconclusive', reason: 'ShareOff', mayRaise: false });
+    expect(verdict.message).toBe(
+      'The canary answered 0 of 5000 requests (0.0%) at a weight of 5%: the canary gets no traffic. And 1 more: TooFewRequests.',
+    );
+    expect(judged(stepWith(unproven, 10, 4990)).mayRaise).toBe(false);
+  });
+
+  test('never hides a failure, nor missing data', () => {
+    expect(judged(stepWith(failed, 10, 4990)).reason).toBe('CanaryBroken');
+    expect(judged(stepWith(missing(proven, 1_000), 10, 4990)).kind).toBe('NoData');
+  });
+
+  test('is not looked at where requests choose by more than weight, nor at 0 and 100 %', () => {
+    const off = stepWith(proven, 10, 4990);
+    expect(judged(off, { isComparable: false }).kind).toBe('Pass');
+    expect(judged(off, { weightPercent: 0 }).kind).toBe('Pass');
+    expect(judged(off, { weightPercent: 100 }).kind).toBe('Pass');
+  });
+});
+
+describe('a margin', () => {
+  const rarely = (ratio: number): Evidence => after(60, { errorRatioAt: () => ratio });
+  const judged = (evidence: Evidence): Verdict => judge(usualSpec, evidence, share, nowMs);
+
+  test('is called wide where stable has hardly any errors, with what to change', () => {
+    const verdict = judged(rarely(0.0001));
+    expect(verdict).toMatchObject({ kind: 'Pass', reason: 'MarginWide' });
+    expect(verdict.message).toMatch(
+      / The margin is more than ten times the error ratio of stable: lower analysis\.errorRatio\.maxIncrease\.$/,
+    );
+  });
+
+  test('is not called wide at a tenth of it', () => {
+    expect(judged(rarely(0.001)).reason).toBe('ProvenSafe');
+  });
+
+  test('is not called wide by few requests without errors', () => {
+    const evidence = rarely(0);
+    expect(judged({ ...evidence, stable: { requests: 999, errors: 0 } }).reason).toBe('ProvenSafe');
+    expect(judged({ ...evidence, stable: { requests: 1000, errors: 0 } }).reason).toBe('MarginWide');
   });
 });
 
 describe('the excess of a failure', () => {
-  const failing = (value: string, bounds: Partial<CheckSpec>): [AnalysisSpec, Evidence] =>
-    checked({ state: 'Failing', value, failures: 3 }, bounds);
-  const excesses: Record<string, [AnalysisSpec, Evidence, number]> = {
-    'is in points of the error ratio': [spec, canary(200, 50), 20],
-    'counts requests that are still to come as good': [spec, canary(50, 30), 25],
-    'is in percent of the upper bound of a check': [...failing('150', {}), 50],
-    'is in percent of the lower bound of a check': [...failing('-15', { min: -10, max: 100 }), 50],
-    'is at most a hundred': [...failing('1e9', {}), 100],
-    'is a hundred where the bound is zero': [...failing('0.001', { max: 0 }), 100],
-    'is nothing where the value is gone': [...checked({ state: 'NoData', failures: 3 }), 0],
-    'is that of the worst part': [
-      { ...spec, checks: [check] },
-      { ...canary(200, 50), checks: [state({ state: 'Failing', value: '190', failures: 3 })] },
-      90,
-    ],
-  };
-  test.each(Object.entries(excesses))('%s', (_name, [given, evidence, expected]) => {
-    const verdict = judge(given, evidence, nowMs);
+  const excessOf = (spec: AnalysisSpec, evidence: Evidence): Verdict => {
+    const verdict = judge(spec, evidence, share, nowMs);
     expect(verdict.kind).toBe('Fail');
-    expect(verdict.excess ?? 0).toBeCloseTo(expected, 9);
-    expect(urgencyOf(verdict)).toBeCloseTo(1 + expected, 9);
+    expect(urgencyOf(verdict)).toBe(1 + (verdict.excess ?? 0));
+    return verdict;
+  };
+  const counted = (canary: number, stable: number): Evidence => ({
+    ...failed,
+    canary: { requests: 200, errors: canary },
+    stable: { requests: 1000, errors: stable },
+  });
+
+  test('is in points above stable', () => {
+    expect(excessOf(usualSpec, counted(50, 50)).excess).toBeCloseTo(20, 9);
+  });
+
+  test('is nothing where the counts of the whole rollout are no worse', () => {
+    expect(excessOf(usualSpec, counted(2, 50)).excess).toBe(0);
+  });
+
+  test('is that of the worst part', () => {
+    const checks = [state({ state: 'Failing', value: '190', failures: 3 })];
+    expect(excessOf(withCheck, { ...counted(50, 50), checks }).excess).toBeCloseTo(90, 9);
   });
 
   test('is given to failures only, and only these are urgent', () => {
-    const notFailing: [AnalysisSpec, Evidence][] = [
-      [spec, evidence()],
-      [spec, canary(5, 5)],
-      [spec, missing(1_000)],
-      checked({ state: 'Failing', value: '150', failures: 2 }),
-    ];
-    for (const [given, evidence] of notFailing) {
-      const verdict = judge(given, evidence, nowMs);
+    const rollback: AnalysisSpec = { ...usualSpec, onNoData: 'Rollback' };
+    for (const evidence of [proven, few, missing(proven, 1_000)]) {
+      const verdict = judge(rollback, evidence, share, nowMs);
       expect(verdict).not.toHaveProperty('excess');
       expect(urgencyOf(verdict)).toBe(0);
     }
-    const gone = { ...missing(300_000) };
-    expect(urgencyOf(judge({ ...spec, onNoData: 'Rollback' }, gone, nowMs))).toBe(1);
+    expect(urgencyOf(judge(rollback, missing(proven, 300_000), share, nowMs))).toBe(1);
   });
 });
