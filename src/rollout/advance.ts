@@ -1,6 +1,6 @@
 /** How a rollout walks its steps towards the canary, and what it waits for in each. */
-import type { RolloutProgress } from '../api/rollout-status.ts';
-import { formatTime, parseTime } from '../clock.ts';
+import type { RollbackCause, RolloutProgress } from '../api/rollout-status.ts';
+import { formatTime } from '../clock.ts';
 import {
   isAsked,
   raise,
@@ -15,11 +15,10 @@ import {
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { lastRaiseMs, raiseSpacingMs } from './drift.ts';
+import { rollBack } from './rollback.ts';
 import type { StatusChange } from './status.ts';
-import { describePlan, indexForWeight, type PlannedStep } from './steps.ts';
-
-/** assumedEffectMs after it was seen in the IngressRoute a weight is taken to be in effect (Traefik's throttle is 2 s). */
-export const assumedEffectMs = 5_000;
+import { assumedEffectMs, findUnproven, moveAt, unprovenUntilMs } from './step-rules.ts';
+import { describePlan, indexForWeight } from './steps.ts';
 
 /** planEdited finds the place in edited steps: the weight stays, the next step is the first with a greater weight. */
 export const planEdited: Question = (observation) => {
@@ -61,11 +60,10 @@ export const forward: Question = (observation) => {
     return wait(observation, { phase: 'Paused', reason: progress.hold.reason, message: progress.hold.message });
   if (progress.appliedAt === undefined) return settle(observation, found);
   if (observation.rollout.spec.paused) return paused(observation, found);
-  const endMs = stepEndMs(found, observation.steps[progress.index]);
-  if (endMs === undefined)
+  const move = moveAt(observation, progress);
+  if (move.kind === 'Pause')
     return wait(observation, { phase: 'Paused', reason: 'PauseStep', message: pauseMessage(observation, found) });
-  if (observation.nowMs < endMs) return watchStep(observation, found, endMs);
-  return leaveStep(observation, found);
+  return move.kind === 'Watch' ? watchStep(observation, found, move) : leaveStep(observation, found, move.endMs);
 };
 
 /** settle stores that the route carries the weight where the route itself does not tell since when (applied.ts). */
@@ -84,22 +82,15 @@ function paused(observation: Observation, { progress }: Running): Decision {
   return wait(observation, { phase: 'Paused', reason: 'PausedBySpec', message });
 }
 
-/** stepEndMs is when the time of a step is over; undefined means never by itself. */
-function stepEndMs({ progress }: Running, step: PlannedStep | undefined): number | undefined {
-  if (progress.promoted === true || step === undefined) return 0;
-  if (step.durationMs === undefined) return undefined;
-  const startMs =
-    step.kind === 'Weight'
-      ? (parseTime(progress.appliedAt) ?? 0) + assumedEffectMs
-      : (parseTime(progress.enteredAt) ?? 0);
-  return startMs + step.durationMs;
-}
-
 function pauseMessage(observation: Observation, { progress }: Running): string {
   return `Paused at ${progress.weight}% (step ${stepName(observation, progress)}) until promoted. ${observation.verdict.message}`;
 }
 
-function watchStep(observation: Observation, { progress }: Running, endMs: number): Decision {
+function watchStep(
+  observation: Observation,
+  { progress }: Running,
+  { endMs, lookAgainMs }: { readonly endMs: number; readonly lookAgainMs: number },
+): Decision {
   const isPause = observation.steps[progress.index]?.kind === 'Pause';
   const until = `until ${formatTime(endMs).slice(0, 19)}Z`;
   const message = `${isPause ? 'Paused' : 'Canary'} at ${progress.weight}% (step ${stepName(observation, progress)}) ${until}. ${observation.verdict.message}`;
@@ -108,15 +99,19 @@ function watchStep(observation: Observation, { progress }: Running, endMs: numbe
     reason: isPause ? 'PauseStep' : 'StepStarted',
     message,
   } as const;
-  return wait(observation, change, { requeueAfterMs: endMs - observation.nowMs });
+  return wait(observation, change, { requeueAfterMs: lookAgainMs - observation.nowMs });
 }
 
 /** leaveStep goes on if nothing holds the step: then to a pause, to the next weight, or to success. */
-function leaveStep(observation: Observation, found: Running): Decision {
-  const obstacle = findObstacle(observation, found.progress);
+function leaveStep(observation: Observation, found: Running, endMs: number): Decision {
+  const obstacle = findObstacle(observation, found.progress, endMs);
   if (obstacle !== undefined) {
+    const untilMs = obstacle === observation.verdict ? unprovenUntilMs(observation, endMs) : undefined;
+    if (untilMs !== undefined && observation.nowMs >= untilMs)
+      return rollBack(observation, found, inconclusiveTooLong(observation));
     const message = `Canary held at ${found.progress.weight}% (step ${stepName(observation, found.progress)}): ${obstacle.message}`;
-    return wait(observation, { phase: 'Progressing', reason: obstacle.reason, message });
+    const again = untilMs === undefined ? {} : { requeueAfterMs: untilMs - observation.nowMs };
+    return wait(observation, { phase: 'Progressing', reason: obstacle.reason, message }, again);
   }
   const index = found.progress.index + 1;
   const next = observation.steps[index];
@@ -126,16 +121,20 @@ function leaveStep(observation: Observation, found: Running): Decision {
     : raiseTo(observation, found, { index, weight: next.weight });
 }
 
-/** findObstacle: without data nothing is ever raised; a person may end a wait for more requests. */
-function findObstacle(observation: Observation, progress: RolloutProgress): Problem | undefined {
-  const { stable, canary, rollout, verdict } = observation;
+function findObstacle(observation: Observation, progress: RolloutProgress, endMs: number): Problem | undefined {
+  const { stable, canary } = observation;
   if (canary.readyEndpoints === 0)
     return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint.` };
   // Without stable's entry any weight is everything.
   if (stable.readyEndpoints === 0 && progress.weight < 100)
     return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
-  if (rollout.spec.analysis.mode !== 'Enforce' || progress.weight === 0 || verdict.kind === 'Pass') return undefined;
-  return verdict.kind === 'Inconclusive' && progress.promoted === true ? undefined : verdict;
+  return findUnproven(observation, progress, endMs);
+}
+
+function inconclusiveTooLong({ rollout, verdict }: Observation): RollbackCause {
+  const { inconclusiveAfter } = rollout.spec.analysis;
+  const message = `Not proven safe ${inconclusiveAfter} after the end of the step. ${verdict.message}`;
+  return { reason: 'InconclusiveTooLong', message, outcome: 'Failed' };
 }
 
 function enterPause(observation: Observation, found: Running, index: number): Decision {
@@ -162,7 +161,7 @@ function raiseTo(observation: Observation, found: Running, step: { index: number
     weight: step.weight,
     progress: next,
     target: { ...target, raisedAt: now },
-    analysis: null,
+    analysis: 'NewStep',
   };
   return raise(observation, targetFor(step.weight), change);
 }

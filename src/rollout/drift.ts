@@ -182,9 +182,16 @@ function recover(observation: Observation, found: Touched, drift: Drift): Decisi
   if (observation.rollout.spec.paused) return progress === undefined ? undefined : pausedAt(observation, drift.percent);
   const placement = place(observation, found, targetFor(drift.weight));
   if (placement.canaryPercent > allowed) return wait(observation, unchanged(observation));
-  return isPendingRaise(found)
-    ? raise(observation, targetFor(drift.weight), unchanged(observation))
-    : correctUpwards(observation, found, drift);
+  if (!isPendingRaise(found)) return correctUpwards(observation, found, drift);
+  return isBlind(observation, found)
+    ? wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs })
+    : raise(observation, targetFor(drift.weight), unchanged(observation));
+}
+
+/** isBlind is where no raise may be made, also none that was decided when there was still data. */
+function isBlind({ rollout, verdict }: Observation, { status }: Touched): boolean {
+  const isJudged = rollout.spec.analysis.mode === 'Enforce' && status.progress?.direction === 'Forward';
+  return isJudged && (verdict.kind === 'NoData' || verdict.kind === 'Fail');
 }
 
 function pausedAt(observation: Observation, percent: number): Decision {
@@ -198,10 +205,8 @@ function correctUpwards(observation: Observation, found: Touched, { weight, perc
   const { progress } = found.status;
   if (list.length > maxCorrections || (progress === undefined && percent < weight))
     return wait(observation, contested(observation, found, { weight: percent, manager }));
-  const isJudged = observation.rollout.spec.analysis.mode === 'Enforce' && progress?.direction === 'Forward';
-  const isBlind = ['NoData', 'Fail'].includes(observation.verdict.kind);
   const spacingMs = raiseSpacingMs - (observation.nowMs - lastRaiseMs(found));
-  if (isJudged && isBlind) return wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs });
+  if (isBlind(observation, found)) return wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs });
   if (spacingMs > 0) return wait(observation, unchanged(observation), { requeueAfterMs: spacingMs });
   const target = { ...found.target, corrections: list, raisedAt: formatTime(observation.nowMs) };
   return raise(observation, targetFor(weight), { ...unchanged(observation), target });

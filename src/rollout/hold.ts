@@ -1,6 +1,5 @@
 /** Hold: the promoted canary keeps everything until stable runs a new revision; then traffic returns in the same steps. */
 import { formatTime, parseTime } from '../clock.ts';
-import { assumedEffectMs } from './advance.ts';
 import {
   isAsked,
   lower,
@@ -16,6 +15,7 @@ import {
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { isHolding, type StatusChange } from './status.ts';
+import { assumedEffectMs } from './step-rules.ts';
 import { describePlan, indexForWeight, nextReturn, returnSteps } from './steps.ts';
 
 /** holding keeps the canary at 100 % and says what ends it. */

@@ -28,7 +28,7 @@ export const retargeted: Question = (observation) => {
     revision: null,
     promotedRevision: null,
     stableRevision: null,
-    analysis: null,
+    analysis: 'Forget',
   } as const;
   const found = touched(observation);
   if (found === undefined) return wait(observation, change);

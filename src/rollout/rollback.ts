@@ -90,7 +90,7 @@ function finalChange(
     case 'Reverted':
       return { ...rest, phase: 'Succeeded', reason: 'Reverted', revision: value };
     case 'Superseded':
-      return { ...rest, phase: 'Pending', reason: cause.reason, revision: value, analysis: null };
+      return { ...rest, phase: 'Pending', reason: cause.reason, revision: value, analysis: 'Forget' };
     default:
       return cause.outcome satisfies never;
   }

@@ -163,6 +163,6 @@ function start(observation: Observation, route: RouteObservation): Decision {
       plan: describePlan(observation.steps),
     },
     target: { ...(status.target?.uid === route.uid ? status.target : newTarget(observation, route)), raisedAt: now },
-    analysis: null,
+    analysis: 'Forget',
   });
 }

@@ -43,8 +43,8 @@ export interface StatusChange {
   readonly forgiven?: string;
   readonly progress?: RolloutProgress | null;
   readonly target?: RolloutTarget | null;
-  /** analysis: null forgets the evidence; without it the observed evidence is kept. */
-  readonly analysis?: null;
+  /** analysis: Forget drops the evidence, NewStep keeps it and begins a step unproven; without it the observed evidence is stored. */
+  readonly analysis?: 'Forget' | 'NewStep';
   /** command: true marks the observed command as handled. */
   readonly command?: boolean;
 }
@@ -88,18 +88,29 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
 
 /** judged keeps the last evidence at rest too, so that an hour later the status still says why. */
 function judged(observation: Observation, change: StatusChange): Loose<RolloutStatus> {
-  if (change.analysis === null) {
+  if (change.analysis !== undefined) {
     const verdict = isUnproven(observation, change) ? noEvidenceYet.kind : undefined;
-    return { analysis: undefined, observed: undefined, verdict };
+    // What was stored last is enough: the samples since then can be read again, and each step's write stays small.
+    const kept = change.analysis === 'NewStep' ? {} : { analysis: undefined };
+    return { ...kept, observed: undefined, verdict };
   }
   const { evidence } = observation;
   if (evidence === undefined) return {};
-  return { analysis: evidence, observed: observedShare(evidence), verdict: observation.verdict.kind };
+  const observed = isOfStep(evidence, observation.rollout.status?.progress) ? observedShare(evidence.step) : undefined;
+  return { analysis: evidence, observed, verdict: observation.verdict.kind };
+}
+
+/** The share at another weight says nothing about the present one; at rest the last one stays. */
+function isOfStep({ step }: AnalysisEvidence, progress: RolloutProgress | undefined): boolean {
+  if (progress === undefined) return true;
+  return (parseTime(step.since) ?? 0) >= (parseTime(progress.appliedAt) ?? Infinity);
 }
 
 /** A step begins unproven; without saying so in the write that begins it, its first look at the samples would cost another. */
 function isUnproven({ rollout }: Observation, change: StatusChange): boolean {
-  return change.analysis === null && (change.progress ?? null) !== null && rollout.spec.analysis.mode !== 'Disabled';
+  return (
+    change.analysis !== undefined && (change.progress ?? null) !== null && rollout.spec.analysis.mode !== 'Disabled'
+  );
 }
 
 function kept<T>(change: T | null | undefined, before: T | undefined): T | undefined {
@@ -154,9 +165,9 @@ function rememberFailed(failed: readonly string[] | undefined, change: StatusCha
   return change.forgiven === undefined ? failed : failed?.filter((other) => other !== change.forgiven);
 }
 
-function observedShare(evidence: { canary: { requests: number }; stable: { requests: number } }): string | undefined {
-  const total = evidence.canary.requests + evidence.stable.requests;
-  return total === 0 ? undefined : `${((100 * evidence.canary.requests) / total).toFixed(1)}%`;
+function observedShare({ canary, stable }: { canary: number; stable: number }): string | undefined {
+  const total = canary + stable;
+  return total === 0 ? undefined : `${((100 * canary) / total).toFixed(1)}%`;
 }
 
 /** Loose is T with undefined allowed where a field may be missing. */

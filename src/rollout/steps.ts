@@ -13,22 +13,22 @@ interface WeightStep {
 /** PlannedStep is a weight that is watched for `durationMs`, or a pause (without duration: until promoted). */
 export type PlannedStep = WeightStep | { readonly kind: 'Pause'; readonly durationMs: number | undefined };
 
-const defaultWatchMs = 60_000;
 const defaultSteps: readonly Step[] = [
   { weight: 5, duration: '5m' },
   { weight: 25, duration: '10m' },
   { weight: 50, duration: '10m' },
 ];
 
-/** planSteps returns the steps of a spec; the last weight is always 100. */
-export function planSteps(spec: Pick<RolloutSpec, 'steps' | 'ramp'>): readonly PlannedStep[] {
+/** planSteps returns the steps of a spec; the last weight is always 100. A step without duration takes analysis.minStep. */
+export function planSteps(spec: Pick<RolloutSpec, 'steps' | 'ramp' | 'analysis'>): readonly PlannedStep[] {
   const steps = spec.steps ?? (spec.ramp ? expandRamp(spec.ramp) : defaultSteps);
-  const planned = steps.map(toPlanned);
+  const defaultMs = parseDuration(spec.analysis.minStep);
+  const planned = steps.map((step) => toPlanned(step, defaultMs));
   const reachesEnd = planned.some((step) => step.kind === 'Weight' && step.weight === 100);
-  return reachesEnd ? planned : [...planned, { kind: 'Weight', weight: 100, durationMs: defaultWatchMs }];
+  return reachesEnd ? planned : [...planned, { kind: 'Weight', weight: 100, durationMs: defaultMs }];
 }
 
-function toPlanned(step: Step): PlannedStep {
+function toPlanned(step: Step, defaultMs: number): PlannedStep {
   if (step.weight === undefined) {
     return {
       kind: 'Pause',
@@ -38,7 +38,7 @@ function toPlanned(step: Step): PlannedStep {
   return {
     kind: 'Weight',
     weight: step.weight,
-    durationMs: step.duration === undefined ? defaultWatchMs : parseDuration(step.duration),
+    durationMs: step.duration === undefined ? defaultMs : parseDuration(step.duration),
   };
 }
 

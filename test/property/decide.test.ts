@@ -13,7 +13,7 @@ type Kind = Verdict['kind'];
 /** Event is something that happens to a world between two reconciles. */
 type Event =
   | { readonly type: 'Advance'; readonly ms: number }
-  | { readonly type: 'Verdict'; readonly kind: Kind }
+  | { readonly type: 'Verdict'; readonly kind: World['verdict'] }
   | { readonly type: 'Endpoints'; readonly arm: 'stable' | 'canary'; readonly count: number }
   | { readonly type: 'Command'; readonly verb: string }
   | { readonly type: 'Release'; readonly arm: 'stable' | 'canary'; readonly number: number; readonly settled: boolean }
@@ -33,7 +33,7 @@ const advance = fc
   .constantFrom(300, 3_000, 6_000, 70_000, 400_000, 900_000)
   .map((ms) => ({ type: 'Advance', ms }) as const);
 const verdict = fc
-  .constantFrom<Kind>('Pass', 'Pass', 'Inconclusive', 'NoData', 'Fail')
+  .constantFrom<World['verdict']>('Pass', 'Pass', 'Inconclusive', 'Silence', 'NoData', 'Fail')
   .map((kind) => ({ type: 'Verdict', kind }) as const);
 const endpoints = fc.record({
   type: fc.constant('Endpoints' as const),
@@ -264,6 +264,29 @@ describe('decide, acted out in a world where anything may happen', () => {
     );
   });
 
+  it('never goes to 100 unproven, nor leaves a step at which nothing was counted, but by the word of a person', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        world.verdict = 'Inconclusive';
+        for (const event of events) {
+          // Mostly unproven, or hardly a run would come to a raise that must not be.
+          const isOther = event.type === 'Verdict' && event.kind !== 'Pass' && event.kind !== 'Silence';
+          happen(world, isOther ? { ...event, kind: 'Inconclusive' } : event);
+          checked(world, ({ observation, decision }) => {
+            const before = observation.rollout.status?.progress;
+            const after = decision.kind === 'Raise' ? decision.status.progress : undefined;
+            if (after === undefined || before === undefined || after.weight <= before.weight) return;
+            if (before.weight === 0 || before.promoted === true || observation.verdict.kind === 'Pass') return;
+            expect(after.weight, world.state).toBeLessThan(100);
+            expect(observation.verdict, world.state).toMatchObject({ kind: 'Inconclusive', mayRaise: true });
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
   it('never lowers upwards, and raises nothing that a newer controller has begun', () => {
     fc.assert(
       fc.property(beginnings, anyEvents, (beginning, events) => {
@@ -403,16 +426,9 @@ function expectUsable(world: World): void {
 /** durable is what must not depend on crashes. */
 function durable(world: World): object {
   if (world.rollout === undefined) return { routes: world.routes };
-  const {
-    phase,
-    weight,
-    revision,
-    promotedRevision,
-    failedRevisions,
-    progress,
-    handledCommand,
-    history = [],
-  } = world.status;
+  const { phase, weight, revision, promotedRevision, failedRevisions, handledCommand, history = [] } = world.status;
+  // When a weight came into the route is read from there until it is stored with some other write (rollout/applied.ts).
+  const { progress } = world.observe().observation.rollout.status ?? {};
   return {
     routes: world.routes,
     annotations: world.rollout.metadata.annotations,

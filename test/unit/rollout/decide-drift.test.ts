@@ -92,7 +92,7 @@ describe('a weight that somebody else lowered', () => {
     world.advance(10_000);
     world.verdict = 'Fail';
     world.settle();
-    expect(world.state).toBe('Failed/ErrorRatioExceeded 0% route 0%');
+    expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
   });
 
   it.each([
@@ -103,7 +103,7 @@ describe('a weight that somebody else lowered', () => {
     const world = inStep();
     world.verdict = kind;
     world.writeWeight('argocd-controller', 5);
-    world.run(60_000);
+    world.run(50_000);
     expect(world.percent).toBe(percent);
   });
 

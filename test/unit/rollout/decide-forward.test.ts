@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { parseTime } from '../../../src/clock.ts';
 import { shopRoutes } from '../../support/rollout-builders.ts';
 import { World } from '../../support/world.ts';
 
@@ -116,45 +115,40 @@ describe('a rollout walks its steps', () => {
     expect(world.status).toMatchObject({ promotedRevision: 'canary-2', revision: 'canary-2' });
   });
 
-  it('with 100 as a step that is judged before the success', () => {
+  it.each([
+    ['Inconclusive', 'TooFewRequests'],
+    ['Silence', 'NoEvidenceYet'],
+    ['NoData', 'SourceUnreachable'],
+  ] as const)('with 100 as a step that is judged before the success: %s holds it there', (verdict, reason) => {
     const world = inStep();
     world.run(140_000);
     expect(world.state).toBe('Progressing/StepStarted 100% route 100%');
-    world.verdict = 'Inconclusive';
+    world.verdict = verdict;
     world.run(600_000);
-    expect(world.status).toMatchObject({ reason: 'TooFewRequests', weight: 100 });
+    expect(world.state).toBe(`Progressing/${reason} 100% route 100%`);
     world.verdict = 'Fail';
     world.settle();
-    expect(world.state).toBe('Failed/ErrorRatioExceeded 0% route 0%');
+    expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
   });
 
   it.each([
-    ['Inconclusive', 'TooFewRequests'],
+    ['Silence', 'TooFewRequests'],
     ['NoData', 'SourceUnreachable'],
-  ] as const)('never on %s', (kind, reason) => {
+  ] as const)('never on %s', (verdict, reason) => {
     const world = inStep();
-    world.verdict = kind;
-    world.run(3_600_000);
+    world.verdict = verdict;
+    world.run(86_400_000);
     expect(world.state).toBe(`Progressing/${reason} 20% route 20%`);
     world.verdict = 'Pass';
     world.settle();
     expect(world.percent).toBe(50);
   });
 
-  it.each(['Inconclusive', 'NoData', 'Fail'] as const)('regardless of %s in DryRun', (kind) => {
+  it.each(['Inconclusive', 'Silence', 'NoData', 'Fail'] as const)('regardless of %s in DryRun', (kind) => {
     const world = inStep({ spec: { analysis: { mode: 'DryRun' } } });
     world.verdict = kind;
     world.run(600_000);
     expect(world.state).toBe('Succeeded/Holding 100% route 100%');
-  });
-
-  it('with fresh evidence in each step', () => {
-    const world = inStep();
-    world.run(64_000);
-    expect(world.status.analysis?.since).toBe('2026-11-21T09:00:05.000Z');
-    world.run(10_000);
-    expect(world.percent).toBe(50);
-    expect(parseTime(world.status.analysis?.since)).toBeGreaterThan(world.routeWrites[1]?.atMs ?? Infinity);
   });
 
   it('and stays in a pause without end until promoted', () => {
@@ -183,7 +177,7 @@ describe('a rollout walks its steps', () => {
     world.run(120_000);
     world.verdict = 'Fail';
     world.settle();
-    expect(world.state).toBe('Failed/ErrorRatioExceeded 0% route 0%');
+    expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
   });
 
   it('but not from a step while stable has no endpoint to share with', () => {
@@ -252,7 +246,7 @@ describe('spec.paused', () => {
     expect(world.state).toBe('Paused/PausedBySpec 20% route 20%');
     world.verdict = 'Fail';
     world.settle();
-    expect(world.state).toBe('Failed/ErrorRatioExceeded 0% route 0%');
+    expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
   });
 
   it('leaves a raise that was not made yet for later', () => {

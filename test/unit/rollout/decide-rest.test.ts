@@ -244,7 +244,7 @@ describe('a status of a newer version', () => {
     world.setStatus({ schema: 2 });
     world.verdict = 'Fail';
     world.run(10_000);
-    expect(world.state).toBe('Failed/ErrorRatioExceeded 0% route 0%');
+    expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
     expect(world.status.schema).toBe(2);
   });
 });

@@ -20,7 +20,7 @@ function written(world: World): string {
 
 describe('a rollback', () => {
   it.each<[string, (world: World) => void, string]>([
-    ['a Fail', (world) => void (world.verdict = 'Fail'), 'Failed/ErrorRatioExceeded'],
+    ['a Fail', (world) => void (world.verdict = 'Fail'), 'Failed/MoreErrors'],
     ['abort', (world) => void world.command('abort'), 'Failed/Aborted'],
     ['CanaryLost', (world) => void (world.endpoints.canary = 0), 'Failed/CanaryLost'],
   ])('by %s gives the route back as it was and remembers the revision', (_name, cause, state) => {
@@ -86,11 +86,11 @@ describe('a rollback', () => {
     world.isRouteForbidden = true;
     world.verdict = 'Fail';
     world.step();
-    expect(world.state).toBe('RollingBack/ErrorRatioExceeded 20% route 20%');
+    expect(world.state).toBe('RollingBack/MoreErrors 20% route 20%');
     world.verdict = 'Pass';
     world.isRouteForbidden = false;
     world.settle();
-    expect(world.state).toBe('Failed/ErrorRatioExceeded 0% route 0%');
+    expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
   });
 
   it('waits for nothing but a first ready stable endpoint, and the canary keeps the traffic meanwhile', () => {
@@ -105,7 +105,7 @@ describe('a rollback', () => {
     world.endpoints.stable = 1;
     expect(world.step().decision.kind).toBe('Lower');
     world.settle();
-    expect(world.state).toBe('Failed/ErrorRatioExceeded 0% route 0%');
+    expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
   });
 
   it('writes nothing while both sides are empty', () => {

@@ -21,6 +21,9 @@ const progress = {
   enteredAt: '2026-11-21T09:10:00Z',
   plan: '',
 } as const;
+/** stepSince is when the weight of the step was in effect: 5 s after it was seen in the route. */
+const appliedAt = '2026-11-21T09:10:00.000Z';
+const stepSince = '2026-11-21T09:10:05.000Z';
 const target = {
   route: 'shop',
   uid: 'u',
@@ -39,7 +42,14 @@ function next(before: RolloutStatus | undefined, next: StatusChange, over = {}):
 function evidence(canary: number, watermarkMs = 0): AnalysisEvidence {
   const since = '2026-11-21T09:00:00.000Z';
   const watermark = formatTime(Date.UTC(2026, 10, 21, 9) + watermarkMs);
-  return { since, watermark, stable: { requests: 300, errors: 3 }, canary: { requests: canary, errors: 0 } };
+  return {
+    id: 'e1',
+    since,
+    watermark,
+    stable: { requests: 900, errors: 9 },
+    canary: { requests: 2 * canary, errors: 0 },
+    step: { since: stepSince, stable: 300, canary },
+  };
 }
 
 describe('nextStatus', () => {
@@ -52,18 +62,45 @@ describe('nextStatus', () => {
     expect(after).not.toHaveProperty('step');
   });
 
-  it('prints the step and the share that the canary had of all requests', () => {
-    expect(next({ progress }, change, { evidence: evidence(100) })).toMatchObject({
+  it('prints the step and the share that the canary had of the requests of this step', () => {
+    expect(next({ progress: { ...progress, appliedAt } }, change, { evidence: evidence(100) })).toMatchObject({
       step: '2/4',
       observed: '25.0%',
       verdict: 'Pass',
     });
   });
 
-  it('forgets evidence, share and verdict where the change says so, even if some was observed', () => {
-    const before = { analysis: evidence(100), observed: '25.0%', verdict: 'Pass' } as const;
-    const after = next(before, { ...change, analysis: null }, { evidence: evidence(200) });
-    expect([after.analysis, after.observed, after.verdict]).toEqual([undefined, undefined, undefined]);
+  it.each<[string, object]>([
+    ['is not seen in the route yet', {}],
+    ['was seen after them', { appliedAt: '2026-11-21T09:10:05.001Z' }],
+  ])('prints no share from requests of the step before, where the weight %s', (_name, applied) => {
+    const before = { observed: '5.0%', progress: { ...progress, ...applied } };
+    const after = next(before, change, { evidence: evidence(100) });
+    expect(after).not.toHaveProperty('observed');
+    expect(after.analysis).toEqual(evidence(100));
+  });
+
+  it('prints the last share at rest, so that the status still says why', () => {
+    expect(next({}, change, { evidence: evidence(100) }).observed).toBe('25.0%');
+  });
+
+  it.each([
+    ['Forget', 'forgets', undefined],
+    ['NewStep', 'keeps', evidence(100)],
+  ] as const)(
+    '%s %s the stored evidence, and no share or verdict of before, even if more was observed',
+    (analysis, _verb, kept) => {
+      const before = { analysis: evidence(100), observed: '25.0%', verdict: 'Pass' } as const;
+      const after = next(before, { ...change, analysis }, { evidence: evidence(200) });
+      expect([after.analysis, after.observed, after.verdict]).toEqual([kept, undefined, undefined]);
+    },
+  );
+
+  it.each(['Forget', 'NewStep'] as const)('%s begins a step as unproven where anybody asks for proof', (analysis) => {
+    const begun = { ...change, analysis, progress };
+    expect(next({ verdict: 'Pass' }, begun).verdict).toBe('Inconclusive');
+    const disabled = rollout({ analysis: { mode: 'Disabled' } });
+    expect(next(undefined, begun, { rollout: disabled })).not.toHaveProperty('verdict');
   });
 
   it('keeps the last evidence where none is observed any more', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Ramp, Step } from '../../../src/api/rollout.ts';
+import { rolloutSpec } from '../../support/rollout-builders.ts';
 import {
   describePlan,
   indexForWeight,
@@ -10,16 +11,16 @@ import {
 } from '../../../src/rollout/steps.ts';
 
 function plan(...steps: readonly Step[]): string {
-  return describePlan(planSteps({ steps }));
+  return describePlan(planSteps(rolloutSpec({ steps })));
 }
 
 function ramp(fields: Ramp): readonly (number | string)[] {
-  return planSteps({ ramp: fields }).map((step) => (step.kind === 'Weight' ? step.weight : 'pause'));
+  return planSteps(rolloutSpec({ ramp: fields })).map((step) => (step.kind === 'Weight' ? step.weight : 'pause'));
 }
 
 describe('planSteps', () => {
   it.each([
-    ['5, 25 and 50 and then 100 by default', describePlan(planSteps({})), '5/5m 25/10m 50/10m 100/1m'],
+    ['5, 25 and 50 and then 100 by default', describePlan(planSteps(rolloutSpec())), '5/5m 25/10m 50/10m 100/1m'],
     ['100 for a minute behind the last step', plan({ weight: 30, duration: '90s' }), '30/1m30s 100/1m'],
     ['100 as long as the user says', plan({ weight: 30 }, { weight: 100, duration: '2h' }), '30/1m 100/2h'],
     ['no second 100 when a pause follows it', plan({ weight: 100 }, { pause: {} }), '100/1m pause'],
@@ -44,13 +45,30 @@ describe('planSteps', () => {
   });
 
   it('watches every weight of a ramp, `to` included, for `every`', () => {
-    const steps = planSteps({ ramp: { from: 10, to: 20, add: 10, every: '2m30s' } });
+    const steps = planSteps(rolloutSpec({ ramp: { from: 10, to: 20, add: 10, every: '2m30s' } }));
     expect(describePlan(steps)).toBe('10/2m30s 20/2m30s 100/1m');
   });
 });
 
+describe('planSteps with another minStep', () => {
+  const analysis = { minStep: '3m' };
+
+  it.each<[string, Parameters<typeof rolloutSpec>[0], string]>([
+    [
+      'weights without duration, and the 100 that nobody wrote',
+      { steps: [{ weight: 5 }, { weight: 9, duration: '1m' }] },
+      '5/3m 9/1m 100/3m',
+    ],
+    ['the 100 behind a ramp', { ramp: { from: 10, to: 20, add: 10, every: '1m' } }, '10/1m 20/1m 100/3m'],
+    ['the 100 behind the default steps', {}, '5/5m 25/10m 50/10m 100/3m'],
+    ['no pause', { steps: [{ weight: 5 }, { pause: {} }] }, '5/3m pause 100/3m'],
+  ])('gives it to %s', (_name, written, expected) => {
+    expect(describePlan(planSteps(rolloutSpec({ ...written, analysis })))).toBe(expected);
+  });
+});
+
 describe('indexForWeight', () => {
-  const steps = planSteps({ steps: [{ weight: 5 }, { weight: 25 }, { pause: {} }, { weight: 50 }] });
+  const steps = planSteps(rolloutSpec({ steps: [{ weight: 5 }, { weight: 25 }, { pause: {} }, { weight: 50 }] }));
   it.each([
     ['before the first step', 4, -1],
     ['at a step', 5, 0],
@@ -64,7 +82,9 @@ describe('indexForWeight', () => {
 });
 
 describe('returnSteps', () => {
-  const steps = planSteps({ steps: [{ weight: 5, duration: '5m' }, { pause: {} }, { weight: 40, duration: '7m' }] });
+  const steps = planSteps(
+    rolloutSpec({ steps: [{ weight: 5, duration: '5m' }, { pause: {} }, { weight: 40, duration: '7m' }] }),
+  );
 
   it('gives stable the same weights for the same times, without the pauses', () => {
     expect(returnSteps(steps).map(({ weight, durationMs }) => [weight, durationMs])).toEqual([
@@ -86,6 +106,6 @@ describe('returnSteps', () => {
 
 describe('printStep', () => {
   it('counts from one, pauses included', () => {
-    expect(printStep(1, planSteps({ steps: [{ weight: 5 }, { pause: {} }] }))).toBe('2/3');
+    expect(printStep(1, planSteps(rolloutSpec({ steps: [{ weight: 5 }, { pause: {} }] })))).toBe('2/3');
   });
 });
