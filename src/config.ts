@@ -1,7 +1,9 @@
 /** The settings of the controller: read from flags and environment by main.ts, validated here, all problems at once. */
 import { parseDuration } from './api/duration.ts';
+import type { ObjectKey } from './api/kubernetes.ts';
 import { electionTimingProblems, type ElectionTimings } from './controller/election-timings.ts';
 import { SluiceError } from './errors.ts';
+import { sourceNames, type SourceName } from './reconciler/samplers.ts';
 import type { UserQueryMode } from './source/user-query.ts';
 import { isCronExpression } from './telemetry/cron.ts';
 import type { LogLevel } from './telemetry/logger.ts';
@@ -11,7 +13,10 @@ export interface ControllerSettings {
   /** kubeconfig is a path; undefined means in-cluster, else the default of kubectl. */
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  /** source is where samples come from when a Rollout does not say. */
+  readonly source: SourceName;
   readonly prometheus: PrometheusSettings;
+  readonly scrape: ScrapeSettings;
   readonly userQueries: UserQueryMode;
   readonly sampleIntervalMs: number;
   readonly workers: number;
@@ -43,6 +48,15 @@ export interface PrometheusSettings {
   readonly caFile: string | undefined;
 }
 
+/** ScrapeSettings say which Traefiks are scraped directly: those behind a Service, or those at fixed URLs; neither: none. */
+export interface ScrapeSettings {
+  /** service is `namespace/name` of a Service of Traefik; its endpoints are scraped at `port`. */
+  readonly service: ObjectKey | undefined;
+  readonly port: number;
+  readonly urls: readonly string[];
+  readonly intervalMs: number;
+}
+
 /** ElectionSettings say how replicas share the work. */
 export interface ElectionSettings {
   /** isEnabled is false where there is never more than one controller. */
@@ -63,6 +77,7 @@ export type RawSettings = Readonly<Partial<Record<keyof typeof settingDefaults, 
 export const settingDefaults = {
   kubeconfig: '',
   context: '',
+  source: 'Prometheus',
   prometheusUrl: 'http://prometheus.monitoring.svc:9090',
   prometheusServiceLabel: 'service',
   prometheusMatchers: '',
@@ -74,6 +89,10 @@ export const settingDefaults = {
   prometheusBasicAuthFile: '',
   prometheusHeadersFile: '',
   prometheusCaFile: '',
+  scrapeService: '',
+  scrapePort: '9100',
+  scrapeUrls: '',
+  scrapeInterval: '2s',
   userQueries: 'Namespaced',
   sampleInterval: '5s',
   workers: '16',
@@ -114,6 +133,8 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
       headersFile: optionalText('prometheusHeadersFile'),
       caFile: optionalText('prometheusCaFile'),
     }),
+    source: oneOf('source', sourceNames),
+    scrape: parseScrape(reader),
     userQueries: oneOf('userQueries', ['Off', 'Namespaced', 'On']),
     sampleIntervalMs: positiveMs('sampleInterval'),
     workers: Number(matching('workers', (count) => /^[1-9][0-9]?$/.test(count), 'a number from 1 to 99')),
@@ -130,6 +151,28 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
       `The configuration has ${problems.length} problem(s): ${problems.join('; ')}.`,
     );
   return Object.freeze(settings);
+}
+
+function parseScrape({ optionalText, positiveMs, matching, problems }: Reader): ScrapeSettings {
+  const isKey = (key: string): boolean =>
+    key === '' || /^[a-z0-9]([-a-z0-9]*[a-z0-9])?\/[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(key);
+  const urlsOf = (text: string): readonly string[] => text.split(',').filter((url) => url !== '');
+  const isUrls = (text: string): boolean => urlsOf(text).every(isHttpUrl);
+  const isPort = (port: string): boolean => /^[1-9][0-9]{0,4}$/.test(port) && Number(port) <= 65_535;
+  const service = matching('scrapeService', isKey, 'namespace/name of a Service');
+  const urls = urlsOf(
+    matching('scrapeUrls', isUrls, 'http or https URLs without credentials, with commas between them'),
+  );
+  if (service !== '' && urls.length > 0) problems.push('--scrape-service and --scrape-urls cannot both be set');
+  if (optionalText('source') === 'Scrape' && service === '' && urls.length === 0) {
+    problems.push('--source is Scrape; it needs --scrape-service or --scrape-urls');
+  }
+  return Object.freeze({
+    service: service === '' ? undefined : (service as ObjectKey),
+    port: Number(matching('scrapePort', isPort, 'a port')),
+    urls: Object.freeze(urls),
+    intervalMs: positiveMs('scrapeInterval'),
+  });
 }
 
 /** prometheusProblems says which settings contradict each other; a duration that is none is 0, and reported already. */

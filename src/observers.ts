@@ -6,6 +6,7 @@ import type { KubeConfigSource } from './kube/config.ts';
 import type { ReflectorObserver } from './kube/reflector-options.ts';
 import type { RequestObserver } from './kube/request.ts';
 import type { Watches } from './reconciler/watches.ts';
+import type { SourceOptions } from './source/prometheus.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
@@ -33,6 +34,14 @@ export function observeCredentials(logger: Logger): NonNullable<KubeConfigSource
   return ({ kind, message }) => {
     if (kind === 'Kept') logger.warn('credentials cannot be replaced', { why: message });
     else logger.info('credentials replaced', { what: message });
+  };
+}
+
+/** observeSource says when Prometheus stops answering, and when it answers again. */
+export function observeSource(logger: Logger): NonNullable<SourceOptions['onHealth']> {
+  return (health) => {
+    if (health.kind === 'Reachable') logger.info('prometheus answers again', {});
+    else logger.warn('prometheus does not answer', { ...health });
   };
 }
 

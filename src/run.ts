@@ -11,13 +11,23 @@ import { loadKubeConfig } from './kube/config.ts';
 import { createEventRecorder, type EventRecorder } from './kube/events.ts';
 import { createKubeObjectStore, type KubeObjectStore } from './kube/kube-object-store.ts';
 import { startLeadership, type Leadership } from './leadership.ts';
-import { observeCredentials, observeQueue, observeRequests, observeWatches, showState } from './observers.ts';
+import {
+  observeCredentials,
+  observeQueue,
+  observeRequests,
+  observeSource,
+  observeWatches,
+  showState,
+} from './observers.ts';
 import { createAudit, resyncPriority } from './reconciler/audit.ts';
 import type { RecordEvent } from './reconciler/act.ts';
 import { createReconciler, type Reconcile } from './reconciler/reconciler.ts';
 import { Sampler } from './reconciler/sampler.ts';
+import { Samplers, type SourceName } from './reconciler/samplers.ts';
 import { startWatches, type Watches } from './reconciler/watches.ts';
-import { createSource } from './sources.ts';
+import { createScrape, createSource } from './sources.ts';
+import type { MetricSource } from './analysis/metric-source.ts';
+import type { ScrapeSource } from './source/scrape.ts';
 import type { PrometheusSource } from './source/prometheus.ts';
 import { startHealthServer } from './telemetry/health.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
@@ -85,7 +95,7 @@ async function start(
   const connection = await loadKubeConfig({ ...settings, env, clock, onNotice: observeCredentials(logger) });
   const observer = observeRequests(metrics);
   const store = createKubeObjectStore(connection, { clock, random, version, fieldManager: 'sluice', observer });
-  const source = await createSource(settings, clock);
+  const source = await createSource(settings, clock, { random, onHealth: observeSource(logger) });
   const namespace = connection.namespace ?? 'sluice-system';
   try {
     const parts = { settings, options, clock, random, logger, metrics, store, source, namespace };
@@ -125,6 +135,7 @@ async function runWith(parts: Parts, onReady: (started: { readonly healthPort: n
     isReady: readiness(watches, clock),
   });
   const recorder = createRecorder(parts);
+  const scrape = createScrape(settings, watches.caches, { ...parts, nowMs: () => serverNowMs(parts) });
   let leadership: Leadership | undefined;
   let auditing: Promise<void> | undefined;
   try {
@@ -139,13 +150,18 @@ async function runWith(parts: Parts, onReady: (started: { readonly healthPort: n
     });
     onReady({ healthPort: health.port });
     auditing = startAudit(parts, watches, queue);
-    await reconcileAll(parts, queue, createReconcile(parts, { watches, queue, recorder, leadership }));
+    await reconcileAll(parts, queue, createReconcile(parts, { watches, queue, recorder, leadership, scrape }));
   } finally {
     await recorder.flush();
     // Last, because whoever takes over must not meet anything of this replica under way.
     await leadership?.stop();
-    await Promise.all([health.close(), watches.stopped, auditing]);
+    await Promise.all([health.close(), watches.stopped, auditing, scrape?.close()]);
   }
+}
+
+/** serverNowMs is the API server's time, which all times in status are. */
+function serverNowMs({ clock, store }: Parts): number {
+  return clock.nowMs() + store.serverOffsetMs();
 }
 
 function createRecorder({ store, clock, random, metrics, logger }: Parts): EventRecorder {
@@ -166,20 +182,24 @@ interface Machinery {
   readonly queue: WorkQueue<ObjectKey>;
   readonly recorder: EventRecorder;
   readonly leadership: Leadership;
+  readonly scrape: ScrapeSource | undefined;
 }
 
-function createReconcile(parts: Parts, { watches, queue, recorder, leadership }: Machinery): Reconcile {
+function createReconcile(parts: Parts, { watches, queue, recorder, leadership, scrape }: Machinery): Reconcile {
   const { settings, options, clock, logger, metrics, store, source } = parts;
-  const nowMs = (): number => clock.nowMs() + store.serverOffsetMs();
-  const sampler = new Sampler({
-    source,
-    clock,
-    nowMs,
-    intervalMs: settings.sampleIntervalMs,
-    onEvidence: (key, urgency) => queue.add(key, urgency),
-    onSample: (result) => metrics.sample(result),
-    signal: options.signal,
-  });
+  const nowMs = (): number => serverNowMs(parts);
+  const samplerOf = (source: MetricSource): Sampler =>
+    new Sampler({
+      source,
+      clock,
+      nowMs,
+      intervalMs: settings.sampleIntervalMs,
+      onEvidence: (key, urgency) => queue.add(key, urgency),
+      onSample: (result) => metrics.sample(result),
+      signal: options.signal,
+    });
+  const samplers = new Map<SourceName, Sampler>([['Prometheus', samplerOf(source)]]);
+  if (scrape !== undefined) samplers.set('Scrape', samplerOf(scrape));
   const recordEvent: RecordEvent = (regarding, { type, reason, message }) =>
     recorder.record({ regarding, type, reason, note: message, action: reason });
   return createReconciler({
@@ -189,7 +209,7 @@ function createReconcile(parts: Parts, { watches, queue, recorder, leadership }:
     logger,
     recordEvent,
     onTransition: (rollout, entry) => callHook(parts, { rollout, entry }),
-    sampler,
+    samplers: new Samplers(samplers, settings.source),
     nowMs,
     userQueries: settings.userQueries,
     ownership: leadership.ownership,

@@ -1,11 +1,13 @@
 /** From the analysis a user wrote to what the judge and the sampler need. */
-import type { AnalysisSpec } from '../analysis/verdict.ts';
 import type { CheckSpec } from '../analysis/check.ts';
+import { parsePercent, parsePoints } from '../analysis/margin.ts';
+import type { AnalysisSpec, Slo } from '../analysis/spec.ts';
 import { renderQuery, type TemplateValues } from '../analysis/template.ts';
 import { parseDuration } from '../api/duration.ts';
-import type { Rollout, CheckSpec as WrittenCheck } from '../api/rollout.ts';
+import type { Rollout, AnalysisSpec as WrittenAnalysis, CheckSpec as WrittenCheck } from '../api/rollout.ts';
 import type { Pair } from '../traffic/split.ts';
 import type { Problem } from '../rollout/observation.ts';
+import { planSteps } from '../rollout/steps.ts';
 import { scopeUserQuery, type UserQueryMode } from '../source/user-query.ts';
 
 /** PreparedAnalysis is the analysis in machine units, and what is wrong with the user's queries. */
@@ -25,15 +27,45 @@ export function prepareAnalysis(rollout: Rollout, pair: Pair, userQueries: UserQ
     problems.push({ reason: 'CheckInvalid', message: `spec.analysis.checks "${check.name}": ${prepared}` });
     return [];
   });
-  const limit = analysis.slo.errorRatio;
   const spec: AnalysisSpec = {
-    ...(limit === undefined ? {} : { slo: { errorRatio: Number.parseFloat(limit) / 100 } }),
+    ...limitsOf(analysis),
     minRequests: analysis.minRequests,
+    warmupMs: parseDuration(analysis.warmup),
+    plannedMs: planSteps(rollout.spec).reduce((sum, { durationMs = 0 }) => sum + durationMs, 0),
     checks,
     onNoData: analysis.onNoData,
     noDataAfterMs: parseDuration(analysis.noDataAfter),
   };
   return { spec, problems };
+}
+
+/** Without a comparison and without a limit nobody would be judged; these 5 % are what the documentation promises. */
+const defaultErrorRatio = 0.05;
+
+function limitsOf(analysis: WrittenAnalysis): Pick<AnalysisSpec, 'compare' | 'margin' | 'latency' | 'slo' | 'alpha'> {
+  const { compare, errorRatio, latency, confidence } = analysis;
+  const slo = sloOf(analysis);
+  const isUnlimited = compare === 'None' && slo.errorRatio === undefined && slo.latency === undefined;
+  return {
+    compare,
+    margin: { factor: 1 + parsePercent(errorRatio.maxIncreaseRelative), points: parsePoints(errorRatio.maxIncrease) },
+    latency: {
+      maxIncrease: parsePercent(latency.maxIncrease),
+      quantile: latency.quantile === 'All' ? 'All' : Number(latency.quantile),
+    },
+    slo: isUnlimited ? { errorRatio: defaultErrorRatio } : slo,
+    alpha: 1 - parsePercent(confidence),
+  };
+}
+
+function sloOf({ slo = {} }: WrittenAnalysis): Slo {
+  const { errorRatio, latency } = slo;
+  return {
+    ...(errorRatio === undefined ? {} : { errorRatio: parsePercent(errorRatio) }),
+    ...(latency === undefined
+      ? {}
+      : { latency: { underSeconds: parseDuration(latency.under) / 1000, share: parsePercent(latency.share) } }),
+  };
 }
 
 function templateValues(rollout: Rollout, pair: Pair): TemplateValues {

@@ -7,6 +7,8 @@ import type { IngressRoute } from '../api/traefik.ts';
 export interface Caches {
   rollout(key: ObjectKey): Rollout | undefined;
   ingressRoute(key: ObjectKey): IngressRoute | undefined;
+  /** ingressRoutesTo returns the keys of the IngressRoutes that list a Service. */
+  ingressRoutesTo(service: ObjectKey): readonly ObjectKey[];
   service(key: ObjectKey): Service | undefined;
   deployment(key: ObjectKey): Deployment | undefined;
   /** endpointSlices returns the slices of a Service. */

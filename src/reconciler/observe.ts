@@ -1,12 +1,13 @@
 /** Gathers one Observation: caches, clock and evidence in, plain data out. */
-import type { AnalysisSpec, Verdict } from '../analysis/verdict.ts';
-import { judge } from '../analysis/verdict.ts';
+import type { Stage } from '../analysis/evidence.ts';
+import type { AnalysisSpec } from '../analysis/spec.ts';
+import { judge, type Share, type Verdict } from '../analysis/verdict.ts';
+import { fnv1a } from '../api/hash.ts';
 import type { Rollout } from '../api/rollout.ts';
-import type { AnalysisEvidence, RolloutStatus } from '../api/rollout-status.ts';
+import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import { keyOf, type ManagedFieldsEntry, type ObjectKey } from '../api/kubernetes.ts';
 import type { IngressRoute } from '../api/traefik.ts';
 import { parseTime } from '../clock.ts';
-import { assumedEffectMs } from '../rollout/advance.ts';
 import { withAppliedAt } from '../rollout/applied.ts';
 import type {
   Observation,
@@ -17,6 +18,7 @@ import type {
   SourceObservation,
 } from '../rollout/observation.ts';
 import { noEvidenceYet } from '../rollout/status.ts';
+import { assumedEffectMs, verdictAtStep } from '../rollout/step-rules.ts';
 import { planSteps } from '../rollout/steps.ts';
 import { readCommand } from '../rollout/verbs.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
@@ -42,8 +44,16 @@ export interface Scene {
   readonly spec: AnalysisSpec;
   readonly problems: readonly Problem[];
   readonly canaryRevision: RevisionObservation | undefined;
-  /** sinceMs identifies the evidence that counts now; undefined where none does. */
-  readonly sinceMs: number | undefined;
+  /** judged says what evidence counts now; undefined where none does. */
+  readonly judged: Judged | undefined;
+}
+
+/** Judged is the present stage of a rollout that is judged, and the name of its evidence. */
+export interface Judged {
+  /** id changes with the release, the try, stable's revision and the analysis: what was counted before says nothing then. */
+  readonly id: string;
+  readonly stage: Stage;
+  readonly share: Share;
 }
 
 /** routeKeyOf returns the key of the IngressRoute that a Rollout has touched, else of the one that its spec names. */
@@ -79,7 +89,7 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
     spec: analysis.spec,
     problems: findProblems({ rollout, ingressRoute, pair, stable, canary, caches, queries: analysis.problems }),
     canaryRevision: canaryRevision(rollout, revisionOf(canaryWorkload)),
-    sinceMs: evidenceSinceMs(rollout.status),
+    judged: judgedOf(rollout, { ingressRoute, pair, caches }),
   };
 }
 
@@ -95,9 +105,39 @@ function canaryRevision(rollout: Rollout, workload: RevisionObservation | undefi
   };
 }
 
-function evidenceSinceMs(status: RolloutStatus | undefined): number | undefined {
-  const appliedMs = parseTime(status?.progress?.appliedAt);
-  return status?.progress?.direction === 'Forward' && appliedMs !== undefined ? appliedMs + assumedEffectMs : undefined;
+function judgedOf(
+  rollout: Rollout,
+  { ingressRoute, pair, caches }: { ingressRoute: IngressRoute | undefined; pair: Pair; caches: Caches },
+): Judged | undefined {
+  const progress = rollout.status?.progress;
+  const appliedMs = parseTime(progress?.appliedAt);
+  if (progress?.direction !== 'Forward' || (appliedMs === undefined && progress.from === 0)) return undefined;
+  return {
+    id: evidenceId(rollout, progress.startedAt, caches),
+    stage: {
+      sinceMs: appliedMs === undefined ? undefined : appliedMs + assumedEffectMs,
+      isAlone: progress.weight >= 100,
+    },
+    share: {
+      weightPercent: progress.weight,
+      isComparable: isShareComparable(ingressRoute, pair, caches),
+    },
+  };
+}
+
+function evidenceId({ metadata, spec, status }: Rollout, startedAt: string, caches: Caches): string {
+  const { workload } = spec.stable;
+  const stable = workload && revisionOf(caches.deployment(`${metadata.namespace ?? ''}/${workload.name}`))?.value;
+  return fnv1a(JSON.stringify([status?.revision ?? '', startedAt, stable ?? '', spec.analysis])).toString(16);
+}
+
+/** Sticky sessions choose by cookie, and the counters of a Service hold what other routes send it. */
+function isShareComparable(ingressRoute: IngressRoute | undefined, pair: Pair, caches: Caches): boolean {
+  const services = (ingressRoute?.spec.routes ?? []).flatMap((route) => route.services ?? []);
+  if (services.some((service) => service['sticky'] !== undefined)) return false;
+  return [pair.stable.service, pair.canary.service].every(
+    (service) => caches.ingressRoutesTo(`${pair.namespace}/${service}`).length <= 1,
+  );
 }
 
 /** observe completes a Scene to the input of `decide`. */
@@ -144,7 +184,9 @@ function verdictOn(
   if (known.evidence === undefined) {
     return noEvidenceYet;
   }
-  const verdict = judge(scene.spec, known.evidence, known.nowMs);
+  const share = scene.judged?.share ?? { weightPercent: 0, isComparable: false };
+  const judgement = judge(scene.spec, known.evidence, share, known.nowMs);
+  const verdict = scene.judged === undefined ? judgement : verdictAtStep(judgement, known.evidence, scene.judged.stage);
   // A check that cannot be asked has not passed, e.g. when user queries were switched off in the middle of a rollout.
   const broken = scene.problems.find((problem) => problem.reason === 'CheckInvalid');
   return broken !== undefined && verdict.kind === 'Pass' ? { kind: 'Inconclusive', ...broken } : verdict;

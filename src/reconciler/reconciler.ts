@@ -2,7 +2,6 @@
 import { keyOf, splitKey, type ObjectKey } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
-import { formatTime } from '../clock.ts';
 import { decide } from '../rollout/decide.ts';
 import type { Decision } from '../rollout/decision.ts';
 import type { SourceObservation } from '../rollout/observation.ts';
@@ -13,11 +12,11 @@ import { act, type Acted, type Actor } from './act.ts';
 import { createFirstLook } from './first-look.ts';
 import { armNames, observe, readScene, type Scene } from './observe.ts';
 import type { Grant, Ownership, Tenure } from './ownership.ts';
-import type { Sampler } from './sampler.ts';
+import type { Samplers } from './samplers.ts';
 
 /** ReconcilerOptions are the collaborators of a reconcile; `nowMs` is the API server's time. */
 export interface ReconcilerOptions extends Actor {
-  readonly sampler: Sampler;
+  readonly samplers: Samplers;
   readonly nowMs: () => number;
   readonly userQueries: UserQueryMode;
   readonly ownership: Ownership;
@@ -69,14 +68,16 @@ async function reconcileOnce(
   attempt: { readonly grant: Grant; readonly isRetry: boolean },
 ): Promise<Done> {
   const key = keyOf(rollout);
-  const { caches, sampler } = options;
+  const { caches, samplers } = options;
   const scene = readScene(rollout, caches, options.userQueries);
   const source = askSource(options, scene);
   // The sampler wakes the rollout when it knows; until then nothing is decided, and no worker waits.
   if (source === undefined) return { kind: 'Unchanged', decision: { ...undecided, status: rollout.status ?? {} } };
-  const { sinceMs, ingressRoute } = scene;
+  const { judged, ingressRoute } = scene;
   const evidence =
-    sinceMs === undefined ? undefined : (sampler.evidence(key, sinceMs) ?? storedEvidence(rollout, sinceMs));
+    judged === undefined
+      ? undefined
+      : (samplers.evidence(rollout, key, judged.id) ?? storedEvidence(rollout, judged.id));
   const observation = observe(scene, caches, { nowMs: options.nowMs(), source, evidence });
   const decision = decide(observation);
   const acted = await act(options, { ...attempt, observation, stored: rollout, ingressRoute }, decision);
@@ -105,9 +106,9 @@ function requeue(decision: Decision): { readonly requeueAfterMs?: number } {
     : {};
 }
 
-/** storedEvidence returns what was counted before a restart; that of another step says nothing about this one. */
-function storedEvidence({ status }: Rollout, sinceMs: number): AnalysisEvidence | undefined {
-  return status?.analysis?.since === formatTime(sinceMs) ? status.analysis : undefined;
+/** storedEvidence returns what was counted before a restart; that of another release says nothing about this one. */
+function storedEvidence({ status }: Rollout, id: string): AnalysisEvidence | undefined {
+  return status?.analysis?.id === id ? status.analysis : undefined;
 }
 
 /** askSource asks only where the answer decides: at rest, with a revision that would start. */
@@ -116,7 +117,7 @@ function askSource(options: ReconcilerOptions, scene: Scene): SourceObservation 
   const willStart = isUndecided(scene) && isAtRest(rollout.status ?? {}) && problems.length === 0;
   const isNeeded = willStart && rollout.spec.analysis.mode !== 'Disabled';
   if (!isNeeded) return { kind: 'Ready' };
-  return options.sampler.knows(keyOf(rollout), armNames(scene, 'Stable').stable, scene.stable.service);
+  return options.samplers.knows(rollout, keyOf(rollout), armNames(scene, 'Stable').stable, scene.stable.service);
 }
 
 /** afterwards looks at what the world is now and adjusts what is followed and shown. */
@@ -125,25 +126,28 @@ function afterwards(options: ReconcilerOptions, key: ObjectKey, unchanged: Scene
   if (stored === undefined) return forget(options, key);
   const scene = unchanged ?? readScene(stored, options.caches, options.userQueries);
   const { rollout } = scene;
-  if (scene.sinceMs === undefined || rollout.spec.analysis.mode === 'Disabled') {
-    options.sampler.unfollow(key);
+  const { judged } = scene;
+  if (judged === undefined || rollout.spec.analysis.mode === 'Disabled') {
+    options.samplers.unfollow(key);
   } else {
     const isAlone = (rollout.status?.weight ?? 0) >= 100;
     const names = armNames(scene, isAlone ? 'Canary' : 'Both');
-    options.sampler.follow(key, { sinceMs: scene.sinceMs, ...names, spec: scene.spec }, rollout.status?.analysis);
+    const before = armNames(scene, 'Stable').stable;
+    const plan = { ...judged, ...names, before, spec: scene.spec };
+    options.samplers.follow(rollout, key, plan, rollout.status?.analysis);
   }
   show(options, scene);
 }
 
-function show({ metrics }: ReconcilerOptions, { rollout, sinceMs }: Scene): void {
+function show({ metrics }: ReconcilerOptions, { rollout, judged }: Scene): void {
   const { namespace, name } = splitKey(keyOf(rollout));
   const { phase = 'Pending', weight = 0, observed } = rollout.status ?? {};
   // At rest the status keeps the last share, so that it still says why; as a number of now it would be wrong.
-  metrics.rollout({ namespace, name, phase, weight, observed: sinceMs === undefined ? undefined : observed });
+  metrics.rollout({ namespace, name, phase, weight, observed: judged === undefined ? undefined : observed });
 }
 
 function forget(options: ReconcilerOptions, key: ObjectKey): void {
-  options.sampler.unfollow(key);
+  options.samplers.unfollow(key);
   const { namespace, name } = splitKey(key);
   options.metrics.forget(namespace, name);
 }

@@ -3,22 +3,28 @@ import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import type { ObjectKey } from '../api/kubernetes.ts';
 import { dueChecks } from '../analysis/check.ts';
 import { lastBlockEnd } from '../analysis/block.ts';
-import { addCheck, addSamples, startEvidence, watermarkMs, type Evidence } from '../analysis/evidence.ts';
-import type { MetricSource } from '../analysis/metric-source.ts';
-import { judge, urgencyOf, type AnalysisSpec } from '../analysis/verdict.ts';
-import type { Clock } from '../clock.ts';
-import { formatTime } from '../clock.ts';
+import { addCheck, addSamples, watermarkMs, type Evidence, type Stage } from '../analysis/evidence.ts';
+import type { MetricSource, SampleOutcome } from '../analysis/metric-source.ts';
+import type { AnalysisSpec } from '../analysis/spec.ts';
+import { boundsFor } from '../analysis/latency-trials.ts';
+import { judge, urgencyOf, type Share } from '../analysis/verdict.ts';
+import { parseTime, type Clock } from '../clock.ts';
 import type { SourceObservation } from '../rollout/observation.ts';
 import { sampleAll, type Answered, type Asker } from './ask-source.ts';
 import { createCheckAsker, type CheckAsker, type CheckedCheck } from './check-asker.ts';
+import { beginWith, emptyEvidence, historyQuery, isBegun } from './history.ts';
 import { SourceProbe } from './source-probe.ts';
 import { Ticker } from './ticker.ts';
 
-/** SamplePlan says what to sample for a rollout; `sinceMs` identifies the evidence, another one starts it anew. */
+/** SamplePlan says what to sample for a rollout; another `id` starts the evidence anew. */
 export interface SamplePlan {
-  readonly sinceMs: number;
+  readonly id: string;
+  readonly stage: Stage;
+  readonly share: Share;
   readonly stable: readonly string[];
   readonly canary: readonly string[];
+  /** before are the names that stable had before the rollout. */
+  readonly before: readonly string[];
   readonly spec: AnalysisSpec;
 }
 
@@ -27,7 +33,7 @@ export interface SamplerOptions {
   readonly source: MetricSource;
   readonly clock: Clock;
   readonly nowMs: () => number;
-  /** intervalMs is how often checks are looked at, and samples too, rounded up to whole blocks of the source. */
+  /** intervalMs is how often checks are looked at; samples are asked for when a block is complete. */
   readonly intervalMs: number;
   /** onEvidence is called when there is something new for a rollout, of those in one answer for the most urgent first; see urgencyOf. */
   readonly onEvidence: (key: ObjectKey, urgency: number) => void;
@@ -44,6 +50,9 @@ interface Followed {
   isAsked: boolean;
 }
 
+/** Nobody is judged more often than this, however short the blocks are. */
+const minPeriodMs = 1_000;
+
 /** Sampler holds the evidence of running rollouts; what it holds can be had again from status and the source. */
 export class Sampler {
   readonly #options: SamplerOptions;
@@ -58,7 +67,7 @@ export class Sampler {
     this.#options = options;
     this.#samples = new Ticker({
       clock,
-      periodMs: Math.ceil(intervalMs / source.blockMs) * source.blockMs,
+      periodMs: Math.ceil(minPeriodMs / source.blockMs) * source.blockMs,
       // A block is asked for when it is complete, and not up to a period later.
       elapsedMs: () => options.nowMs() - source.latenessMs,
       onTick: () => void this.#sampleAll(),
@@ -69,15 +78,17 @@ export class Sampler {
     signal.addEventListener('abort', () => this.#stopTicking(), { once: true });
   }
 
-  /** follow samples for a rollout from now on; `stored` evidence of the same start is continued. */
+  /** follow samples for a rollout from now on; `stored` evidence of the same id is continued. */
   follow(key: ObjectKey, plan: SamplePlan, stored: AnalysisEvidence | undefined): void {
     const known = this.#followed.get(key);
-    if (known !== undefined && known.plan.sinceMs === plan.sinceMs) {
+    if (known?.plan.id === plan.id) {
       known.plan = plan;
+    } else if (stored?.id === plan.id) {
+      this.#followed.set(key, { key, plan, evidence: stored, isAsked: false });
     } else {
-      const isSame = stored?.since === formatTime(plan.sinceMs);
-      const evidence = isSame ? stored : startEvidence(plan.sinceMs);
-      this.#followed.set(key, { key, plan, evidence, isAsked: false });
+      const { id, stage, spec } = plan;
+      if (stage.sinceMs === undefined) return this.unfollow(key);
+      this.#followed.set(key, { key, plan, evidence: emptyEvidence(id, stage.sinceMs, spec), isAsked: false });
     }
     if (this.#options.signal.aborted) return;
     this.#samples.start();
@@ -90,10 +101,10 @@ export class Sampler {
     if (this.#followed.size === 0) this.#stopTicking();
   }
 
-  /** evidence returns what is known since `sinceMs`, or undefined where nothing is. */
-  evidence(key: ObjectKey, sinceMs: number): Evidence | undefined {
+  /** evidence returns what is known under `id`, or undefined where nothing is. */
+  evidence(key: ObjectKey, id: string): Evidence | undefined {
     const known = this.#followed.get(key);
-    return known?.plan.sinceMs === sinceMs ? known.evidence : undefined;
+    return known?.plan.id === id ? known.evidence : undefined;
   }
 
   /**
@@ -113,16 +124,27 @@ export class Sampler {
   async #sampleAll(): Promise<void> {
     const { source, nowMs, signal } = this.#options;
     const untilMs = lastBlockEnd(nowMs() - source.latenessMs, source.blockMs);
-    const askers: Asker<Followed>[] = [];
-    for (const entry of this.#followed.values()) {
-      const sinceMs = watermarkMs(entry.evidence);
-      if (entry.isAsked || untilMs <= sinceMs) continue;
-      entry.isAsked = true;
-      const { stable, canary } = entry.plan;
-      askers.push({ of: entry, query: { stable, canary, sinceMs, untilMs } });
-    }
+    const due = [...this.#followed.values()].filter(
+      ({ isAsked, evidence }) => !isAsked && untilMs > watermarkMs(evidence),
+    );
+    for (const entry of due) entry.isAsked = true;
+    const ask = (entry: Followed): Asker<Followed> => ({ of: entry, query: queryOf(entry, untilMs) });
+    const begun = due.filter(({ evidence }) => isBegun(evidence));
+    const beginning = due.filter(({ evidence }) => !isBegun(evidence));
+    await Promise.all([
+      this.#ask(begun.map(ask), signal),
+      // Who has just begun counts at once: a tick more would be a tick more with a bad canary.
+      this.#ask(beginning.map(ask), signal).then(() => {
+        const now = beginning.filter(({ isAsked, evidence }) => !signal.aborted && !isAsked && isBegun(evidence));
+        for (const entry of now) entry.isAsked = true;
+        return this.#ask(now.map(ask), signal);
+      }),
+    ]);
+  }
+
+  async #ask(askers: readonly Asker<Followed>[], signal: AbortSignal): Promise<void> {
     if (askers.length === 0) return;
-    for await (const answers of sampleAll(source, askers, signal)) {
+    for await (const answers of sampleAll(this.#options.source, askers, signal)) {
       this.#addEarly(answers.filter(({ isEarly }) => isEarly));
       this.#addSamples(answers.filter(({ isEarly }) => !isEarly));
     }
@@ -130,11 +152,11 @@ export class Sampler {
 
   /** An early answer counts only where it is certain by itself that the canary fails: what comes with it later would be lost. */
   #addEarly(answers: readonly Answered<Followed>[]): void {
-    const { nowMs, signal } = this.#options;
-    if (signal.aborted) return;
+    if (this.#options.signal.aborted) return;
     const failing = answers.flatMap(({ of: entry, outcome }) => {
-      const evidence = addSamples(entry.evidence, outcome, nowMs());
-      if (judge(entry.plan.spec, evidence, nowMs()).kind !== 'Fail') return [];
+      if (!isBegun(entry.evidence)) return [];
+      const evidence = this.#withSamples(entry, outcome);
+      if (judge(entry.plan.spec, evidence, entry.plan.share, this.#options.nowMs()).kind !== 'Fail') return [];
       entry.evidence = evidence;
       return [entry];
     });
@@ -142,14 +164,20 @@ export class Sampler {
   }
 
   #addSamples(answers: readonly Answered<Followed>[]): void {
-    const { nowMs, onSample, signal } = this.#options;
+    const { onSample, signal } = this.#options;
     if (signal.aborted) return;
     for (const { of: entry, outcome } of answers) {
       entry.isAsked = false;
-      entry.evidence = addSamples(entry.evidence, outcome, nowMs());
       onSample(outcome.kind === 'Samples' ? 'Samples' : outcome.reason);
+      const begun = isBegun(entry.evidence) ? undefined : beginWith(entry.evidence, entry.plan.spec, outcome);
+      entry.evidence = begun ?? this.#withSamples(entry, outcome);
     }
     this.#tell(answers.map(({ of }) => of));
+  }
+
+  #withSamples({ plan, evidence }: Followed, outcome: SampleOutcome): Evidence {
+    const { source, nowMs } = this.#options;
+    return addSamples(evidence, outcome, { spec: plan.spec, stage: plan.stage, blockMs: source.blockMs }, nowMs());
   }
 
   #askChecks(): void {
@@ -160,7 +188,7 @@ export class Sampler {
     if (checked.length === 0) this.#checks.stop();
     const due = checked.flatMap((entry) => {
       const { plan, evidence } = entry;
-      if (nowMs < plan.sinceMs) return [];
+      if (nowMs < (parseTime(evidence.since) ?? 0)) return [];
       return dueChecks(plan.spec.checks, evidence.checks ?? [], dueMs).map((check) => ({ of: entry, check }));
     });
     this.#asker.ask(due);
@@ -179,10 +207,19 @@ export class Sampler {
     const wanted = [...entries].filter((entry) => this.#followed.get(entry.key) === entry);
     const judged = wanted.map(({ key, plan, evidence }) => ({
       key,
-      urgency: urgencyOf(judge(plan.spec, evidence, nowMs)),
+      urgency: urgencyOf(judge(plan.spec, evidence, plan.share, nowMs)),
     }));
     for (const { key, urgency } of judged.sort((left, right) => right.urgency - left.urgency)) {
       this.#options.onEvidence(key, urgency);
     }
   }
+}
+
+/** queryOf asks for what comes after the watermark, or first for stable's past. */
+function queryOf({ plan, evidence }: Followed, untilMs: number): Asker<Followed>['query'] {
+  const { stable, canary, before, spec } = plan;
+  if (!isBegun(evidence)) return historyQuery(before, spec, evidence);
+  const bounds = boundsFor(spec, evidence.trials ?? {});
+  const query = { stable, canary, sinceMs: watermarkMs(evidence), untilMs };
+  return bounds === undefined ? query : { ...query, bounds };
 }

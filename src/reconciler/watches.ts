@@ -17,6 +17,7 @@ import type { ReflectorObserver, ReflectorOptions } from '../kube/reflector-opti
 import { Reflector } from '../kube/reflector.ts';
 import { Store, type Change } from '../kube/store.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { isServiceKind } from '../traffic/entry.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
 import {
@@ -136,7 +137,7 @@ type RolloutIndex = 'IngressRoute' | 'Service' | 'Deployment';
 
 interface Stores {
   readonly rollouts: Store<Rollout, RolloutIndex>;
-  readonly ingressRoutes: Store<IngressRoute>;
+  readonly ingressRoutes: Store<IngressRoute, 'service'>;
   readonly services: Store<Service>;
   readonly endpointSlices: Store<EndpointSlice, 'service'>;
   readonly deployments: Store<Deployment>;
@@ -148,7 +149,10 @@ function createStores(): Stores {
       indexes: { IngressRoute: routesOf, Service: servicesOf, Deployment: deploymentsOf },
       transform: keptRollout,
     }),
-    ingressRoutes: new Store<IngressRoute>({ transform: keptIngressRoute }),
+    ingressRoutes: new Store<IngressRoute, 'service'>({
+      indexes: { service: listedBy },
+      transform: keptIngressRoute,
+    }),
     services: new Store<Service>({ transform: keptService }),
     endpointSlices: new Store<EndpointSlice, 'service'>({
       indexes: { service: (slice) => [serviceKeyOf(slice)] },
@@ -162,6 +166,7 @@ function createCaches(stores: Stores): Caches {
   return {
     rollout: (key) => stores.rollouts.get(key),
     ingressRoute: (key) => stores.ingressRoutes.get(key),
+    ingressRoutesTo: (key) => stores.ingressRoutes.byIndex('service', key).map(keyOf),
     service: (key) => stores.services.get(key),
     deployment: (key) => stores.deployments.get(key),
     endpointSlices: (key) => stores.endpointSlices.byIndex('service', key),
@@ -175,6 +180,18 @@ function createCaches(stores: Stores): Caches {
 
 function serviceKeyOf(slice: EndpointSlice): ObjectKey {
   return `${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`;
+}
+
+/** listedBy are the Services that an IngressRoute lists, also in other namespaces. */
+function listedBy({ metadata, spec }: IngressRoute): readonly string[] {
+  const services = (spec.routes ?? []).flatMap((route) => route.services ?? []);
+  const keys = services
+    .filter(({ kind }) => isServiceKind(kind))
+    .map(
+      ({ name, namespace }) =>
+        `${namespace === undefined || namespace === '' ? metadata.namespace : namespace}/${name}`,
+    );
+  return [...new Set(keys)];
 }
 
 /** A rollout is found by what it names and, while it has touched a route, by what it named then. */

@@ -16,6 +16,7 @@ function refusal(raw: RawSettings): string {
 const defaults = {
   kubeconfig: undefined,
   context: undefined,
+  source: 'Prometheus',
   prometheus: {
     url: 'http://prometheus.monitoring.svc:9090',
     serviceLabel: 'service',
@@ -29,6 +30,7 @@ const defaults = {
     headersFile: undefined,
     caFile: undefined,
   },
+  scrape: { service: undefined, port: 9100, urls: [], intervalMs: 2_000 },
   userQueries: 'Namespaced',
   sampleIntervalMs: 5_000,
   workers: 16,
@@ -59,6 +61,7 @@ describe('parseSettings', () => {
     const settings = parseSettings({
       kubeconfig: '/k',
       context: 'c',
+      source: 'Scrape',
       prometheusUrl: 'https://prometheus.example/prefix?dedup=false',
       prometheusServiceLabel: 'exported_service',
       prometheusMatchers: 'job="traefik"',
@@ -69,6 +72,9 @@ describe('parseSettings', () => {
       prometheusBearerTokenFile: '/token',
       prometheusHeadersFile: '/headers',
       prometheusCaFile: '/ca',
+      scrapeService: 'edge/traefik',
+      scrapePort: '8082',
+      scrapeInterval: '1s',
       userQueries: 'Off',
       sampleInterval: '1s',
       workers: '99',
@@ -86,6 +92,7 @@ describe('parseSettings', () => {
     expect(settings).toStrictEqual({
       kubeconfig: '/k',
       context: 'c',
+      source: 'Scrape',
       prometheus: {
         url: 'https://prometheus.example/prefix?dedup=false',
         serviceLabel: 'exported_service',
@@ -99,6 +106,7 @@ describe('parseSettings', () => {
         headersFile: '/headers',
         caFile: '/ca',
       },
+      scrape: { service: 'edge/traefik', port: 8082, urls: [], intervalMs: 1_000 },
       userQueries: 'Off',
       sampleIntervalMs: 1_000,
       workers: 99,
@@ -114,6 +122,16 @@ describe('parseSettings', () => {
       healthPort: 0,
       logLevel: 'silent',
     });
+  });
+
+  it('reads which Traefiks are scraped, and refuses what contradicts itself', () => {
+    const urls = 'http://10.0.0.1:9100/metrics,https://traefik.example/metrics';
+    expect(parseSettings({ scrapeUrls: urls }).scrape.urls).toEqual(urls.split(','));
+    expect(refusal({ source: 'Scrape' })).toContain('--source is Scrape; it needs --scrape-service or --scrape-urls');
+    expect(refusal({ scrapeService: 'traefik' })).toContain('--scrape-service is "traefik"; it must be namespace/name');
+    expect(refusal({ scrapeUrls: 'http://a:b@c/metrics' })).not.toContain('a:b');
+    expect(refusal({ scrapePort: '0' })).toContain('--scrape-port is "0"; it must be a port');
+    expect(refusal({ scrapeService: 'edge/traefik', scrapeUrls: urls })).toContain('cannot both be set');
   });
 
   it.each([

@@ -24,10 +24,21 @@ function query(text: string, options: Parameters<typeof prepare>[1] = {}): strin
 
 describe('prepareAnalysis', () => {
   it('fills in the defaults of the CRD in machine units', () => {
-    expect(prepare()).toEqual({
-      spec: { slo: { errorRatio: 0.05 }, minRequests: 100, checks: [], onNoData: 'Hold', noDataAfterMs: 300_000 },
-      problems: [],
+    const { spec, problems } = prepare();
+    expect(spec).toEqual({
+      compare: 'Stable',
+      margin: { factor: 1, points: 0.005 },
+      latency: { maxIncrease: 0.2, quantile: 'All' },
+      slo: {},
+      alpha: expect.closeTo(0.05, 12),
+      minRequests: 100,
+      warmupMs: 60_000,
+      plannedMs: 26 * 60_000,
+      checks: [],
+      onNoData: 'Hold',
+      noDataAfterMs: 300_000,
     });
+    expect(problems).toEqual([]);
   });
 
   it.each([
@@ -39,13 +50,50 @@ describe('prepareAnalysis', () => {
     expect(prepare({ slo: { errorRatio } }).spec.slo?.errorRatio).toBeCloseTo(ratio, 12);
   });
 
-  it('leaves the limit out where the user does', () => {
-    expect(prepare({ slo: {} }).spec).not.toHaveProperty('slo');
+  it.each<[string, Parameters<typeof prepare>[0], object]>([
+    ['none where stable is compared with and the user names none', { slo: {} }, {}],
+    ['5 % errors where nothing else would judge requests', { compare: 'None' }, { errorRatio: 0.05 }],
+    ['the one of the user without a comparison', { compare: 'None', slo: { errorRatio: '2%' } }, { errorRatio: 0.02 }],
+    [
+      'none of errors where only durations are limited',
+      { compare: 'None', slo: { latency: { under: '1s500ms', share: '99.5%' } } },
+      { latency: { underSeconds: 1.5, share: 0.995 } },
+    ],
+  ])('has as absolute limits %s', (_name, analysis, slo) => {
+    expect(prepare(analysis).spec.slo).toEqual(slo);
+  });
+
+  it('reads margins, both parts of it, and what is compared of the durations', () => {
+    const errorRatio = { maxIncrease: '1.25pp', maxIncreaseRelative: '10%' };
+    const { margin, latency } = prepare({ errorRatio, latency: { maxIncrease: '35%', quantile: '0.99' } }).spec;
+    expect(margin.points).toBeCloseTo(0.0125, 12);
+    expect(margin.factor).toBeCloseTo(1.1, 12);
+    expect(latency).toEqual({ maxIncrease: expect.closeTo(0.35, 12), quantile: 0.99 });
+  });
+
+  it.each([
+    ['80%', 0.2],
+    ['99.5%', 0.005],
+    ['99.999%', 0.00001],
+  ])('is sure with a probability of %s', (confidence, alpha) => {
+    expect(prepare({ confidence }).spec.alpha).toBeCloseTo(alpha, 12);
+  });
+
+  it.each<[string, Parameters<typeof rollout>[0], number]>([
+    [
+      'all steps and pauses with an end, and 100',
+      { steps: [{ weight: 5, duration: '5m' }, { pause: { duration: '1h' } }] },
+      66,
+    ],
+    ['no pause without one', { steps: [{ weight: 5, duration: '5m' }, { pause: {} }] }, 6],
+    ['minStep where a step names no time', { steps: [{ weight: 5 }], analysis: { minStep: '7m' } }, 14],
+  ])('is planned to take %s', (_name, written, minutes) => {
+    expect(prepareAnalysis(rollout(written), shopPair, 'On').spec.plannedMs).toBe(minutes * 60_000);
   });
 
   it('reads durations and policies', () => {
-    const { spec } = prepare({ noDataAfter: '1h30m', onNoData: 'Rollback', minRequests: 7 });
-    expect(spec).toMatchObject({ noDataAfterMs: 5_400_000, onNoData: 'Rollback', minRequests: 7 });
+    const { spec } = prepare({ noDataAfter: '1h30m', onNoData: 'Rollback', minRequests: 7, warmup: '90s' });
+    expect(spec).toMatchObject({ noDataAfterMs: 5_400_000, onNoData: 'Rollback', minRequests: 7, warmupMs: 90_000 });
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { blockEndOf } from '../../../src/analysis/block.ts';
 import type { MetricSource, SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
 import { resources, type ResourceKind } from '../../../src/api/kubernetes.ts';
 import type { ObjectStore } from '../../../src/api/object-store.ts';
@@ -7,6 +8,7 @@ import type { RolloutStatus } from '../../../src/api/rollout-status.ts';
 import { soleOwnership } from '../../../src/reconciler/ownership.ts';
 import { createReconciler, type Reconcile } from '../../../src/reconciler/reconciler.ts';
 import { Sampler } from '../../../src/reconciler/sampler.ts';
+import { Samplers } from '../../../src/reconciler/samplers.ts';
 import { startWatches } from '../../../src/reconciler/watches.ts';
 import type { Notice } from '../../../src/rollout/decision.ts';
 import type { UserQueryMode } from '../../../src/source/user-query.ts';
@@ -29,15 +31,24 @@ beforeEach(() => {
   metrics = createMetrics();
   events = [];
   userQueries = 'Namespaced';
-  sample = async ({ untilMs }) => healthy(untilMs);
+  sample = async (query) => healthy(query);
 });
 afterEach(() => stop.abort(new Error('the test is over')));
 
-function healthy(untilMs: number): SampleOutcome {
-  const arms = { stable: { requests: 900, errors: 0 }, canary: { requests: 300, errors: 0 } };
+const blockMs = 5_000;
+/** analysis compares from the first request on, so that a step is proven within half a minute. */
+const analysis = { warmup: '0s' };
+
+/** healthy are blocks of 3000 requests to the canary each, its share of the pair's; \`errors\` of them are bad. */
+function healthy({ sinceMs, untilMs }: SampleQuery, errors = 0): SampleOutcome {
+  const weight = status().weight ?? 0;
+  const stable = weight === 0 ? 60_000 : (3_000 * (100 - weight)) / weight;
+  const arms = { stable: { requests: stable, errors: 0 }, canary: { requests: 3_000, errors } };
+  const firstMs = blockEndOf(sinceMs + 1, blockMs);
+  const count = Math.max(0, Math.floor((untilMs - firstMs) / blockMs) + 1);
   return {
     kind: 'Samples',
-    blocks: [{ endMs: untilMs, arms }],
+    blocks: Array.from({ length: count }, (_none, index) => ({ endMs: firstMs + index * blockMs, arms })),
     untilMs,
     seen: { stable: true, canary: true },
     discarded: 0,
@@ -45,7 +56,7 @@ function healthy(untilMs: number): SampleOutcome {
 }
 
 /** open stores web/shop, whose canary has another image, and starts a reconciler on it. */
-async function open(subject: Rollout | undefined = rollout()): Promise<void> {
+async function open(subject: Rollout | undefined = rollout({ analysis })): Promise<void> {
   world = await openWorld(stop.signal, (store) => {
     if (subject !== undefined) store.put(resources.rollouts, subject);
   });
@@ -58,8 +69,8 @@ function restart(): void {
   const nowMs = (): number => clock.nowMs();
   const source: MetricSource = {
     latenessMs: 15_000,
-    blockMs: 5_000,
-    resolutionMs: 5_000,
+    blockMs,
+    resolutionMs: blockMs,
     sample: eachAlone((query) => sample(query)),
     query: async () => ({ kind: 'Value', value: 1 }),
   };
@@ -73,6 +84,7 @@ function restart(): void {
     signal: stop.signal,
   });
   const recordEvent = (_about: Rollout, { reason }: Notice): void => void events.push(reason);
+  const samplers = new Samplers(new Map([['Prometheus', sampler]]), 'Prometheus');
   reconcile = createReconciler({
     store,
     caches: watches.caches,
@@ -80,7 +92,7 @@ function restart(): void {
     logger,
     recordEvent,
     onTransition: () => {},
-    sampler,
+    samplers,
     nowMs,
     userQueries,
     ownership: soleOwnership(),
@@ -119,7 +131,7 @@ function status(): RolloutStatus {
 describe('reconciling a Rollout', () => {
   it('claims it before anything else, and raises with the status first', async () => {
     await open();
-    expect(await settle()).toBe(305_000);
+    expect(await settle()).toBe(65_000);
     expect(world.store.writes.slice(0, 4)).toEqual([
       'patchStatus Rollout Written',
       'patch Rollout Written',
@@ -140,7 +152,7 @@ describe('reconciling a Rollout', () => {
   });
 
   it('goes to the next weight on the evidence of the step', async () => {
-    await open(rollout({ steps: [{ weight: 5, duration: '1m' }] }));
+    await open(rollout({ analysis, steps: [{ weight: 5, duration: '1m' }] }));
     await settle();
     await advance(60_000);
     expect(status()).toMatchObject({ weight: 5, verdict: 'Pass' });
@@ -151,13 +163,7 @@ describe('reconciling a Rollout', () => {
   it('rolls back with the route first when the canary is bad', async () => {
     await open();
     await settle();
-    sample = async ({ untilMs }) =>
-      ({
-        ...healthy(untilMs),
-        blocks: [
-          { endMs: untilMs, arms: { stable: { requests: 900, errors: 0 }, canary: { requests: 200, errors: 150 } } },
-        ],
-      }) as SampleOutcome;
+    sample = async (query) => healthy(query, 2_250);
     world.store.writes.length = 0;
     await advance(30_000);
     expect(world.store.writes.slice(0, 2)).toEqual(['patch IngressRoute Written', 'patchStatus Rollout Written']);
@@ -167,8 +173,7 @@ describe('reconciling a Rollout', () => {
   it('rolls back although somebody else writes the route before each of its writes', async () => {
     await open();
     await settle();
-    const arms = { stable: { requests: 900, errors: 0 }, canary: { requests: 200, errors: 150 } };
-    sample = async ({ untilMs }) => ({ ...healthy(untilMs), blocks: [{ endMs: untilMs, arms }] }) as SampleOutcome;
+    sample = async (query) => healthy(query, 2_250);
     world.store.beforeWrite = ({ kind }) => {
       const route = world.store.read(resources.ingressRoutes, 'web/shop');
       if (kind === 'IngressRoute' && route !== undefined) world.store.put(resources.ingressRoutes, route);
@@ -222,10 +227,34 @@ describe('reconciling a Rollout', () => {
     expect(status().analysis?.canary.requests).toBeGreaterThan(before);
   });
 
+  it('goes on with the evidence over a raise, and over a restart right after it', async () => {
+    const steps = ['5', '20', '50'].map((weight) => ({ weight: Number(weight), duration: '10m' }));
+    await open(rollout({ analysis, steps }));
+    await settle();
+    await advance(65_000);
+    const before = status();
+    expect(before).toMatchObject({ weight: 20, verdict: 'Inconclusive', analysis: { canary: { requests: 27_000 } } });
+    expect(before).not.toHaveProperty('observed');
+    restart();
+    await advance(20_000);
+    expect(status().conditions?.find(({ type }) => type === 'AnalysisPassing')).toMatchObject({
+      status: 'Unknown',
+      reason: 'NoEvidenceYet',
+    });
+    await advance(10_000);
+    expect(status()).toMatchObject({ weight: 20, verdict: 'Pass', observed: '20.0%' });
+    expect(status().analysis).toMatchObject({
+      id: before.analysis?.id,
+      since: before.analysis?.since,
+      canary: { requests: 42_000 },
+      step: { canary: 3_000, stable: 12_000 },
+    });
+  });
+
   it('holds a step whose check cannot be asked any more, as when user queries are switched off in the middle', async () => {
     const check = { name: 'depth', query: 'max(depth)', interval: '30s', onNoData: 'Hold' } as const;
     const checks = [{ ...check, consecutiveFailureLimit: 2, consecutiveErrorLimit: 4 }];
-    await open(rollout({ steps: [{ weight: 5, duration: '1m' }], analysis: { checks } }));
+    await open(rollout({ steps: [{ weight: 5, duration: '1m' }], analysis: { ...analysis, checks } }));
     await settle();
     await advance(40_000);
     expect(status().verdict).toBe('Pass');
@@ -257,7 +286,7 @@ describe('a replica that takes over', () => {
   it.each([resources.ingressRoutes, resources.rollouts])(
     'reads what its predecessor wrote before it acts on a cache of $kind that is behind',
     async (behind) => {
-      await open(rollout({ steps: [{ weight: 5, duration: '1m' }, { weight: 50 }] }));
+      await open(rollout({ analysis, steps: [{ weight: 5, duration: '1m' }, { weight: 50 }] }));
       await settle();
       const takeOver = await watchBeside(behind);
       await advance(70_000);
@@ -277,16 +306,11 @@ describe('a replica that takes over', () => {
 
 describe('the series of a Rollout', () => {
   it('show what the canary answered while it is sampled, and are gone when it is at rest', async () => {
-    await open(rollout({ steps: [{ weight: 5, duration: '1m' }] }));
+    await open(rollout({ analysis, steps: [{ weight: 5, duration: '1m' }] }));
     await settle();
     await advance(40_000);
-    expect(await metrics.text()).toContain('sluice_rollout_observed_percent{namespace="web",name="shop"} 25');
-    sample = async ({ untilMs }) => ({
-      ...healthy(untilMs),
-      blocks: [
-        { endMs: untilMs, arms: { stable: { requests: 900, errors: 0 }, canary: { requests: 300, errors: 300 } } },
-      ],
-    });
+    expect(await metrics.text()).toContain('sluice_rollout_observed_percent{namespace="web",name="shop"} 5');
+    sample = async (query) => healthy(query, 3_000);
     await advance(60_000);
     await settle();
     expect(status().phase).toBe('Failed');

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CheckSpec } from '../../../src/analysis/check.ts';
 import type { MetricSource, SampleAnswer, SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
-import type { AnalysisSpec } from '../../../src/analysis/verdict.ts';
 import type { ObjectKey } from '../../../src/api/kubernetes.ts';
-import { Sampler } from '../../../src/reconciler/sampler.ts';
+import { Sampler, type SamplePlan } from '../../../src/reconciler/sampler.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { analysisSpec } from '../../support/rollout-builders.ts';
 
 const startMs = Date.UTC(2026, 10, 21, 9);
 const resolutionMs = 15_000;
@@ -13,8 +13,14 @@ const intervalMs = 5_000;
 let clock: ManualClock;
 let stop: AbortController;
 let sampler: Sampler;
-/** calls are the calls of the source, with the second of each. */
-let calls: { readonly second: number; readonly queries: readonly SampleQuery[] }[];
+interface Call {
+  readonly second: number;
+  readonly queries: readonly SampleQuery[];
+}
+
+/** histories and calls are the calls of the source, about stable's past and about the rollouts. */
+let histories: Call[];
+let calls: Call[];
 let checked: string[];
 let told: { readonly key: ObjectKey; readonly urgency: number }[];
 let results: string[];
@@ -25,7 +31,7 @@ let query: (promql: string) => ReturnType<MetricSource['query']>;
 beforeEach(() => {
   clock = new ManualClock(startMs);
   stop = new AbortController();
-  [calls, checked, told, results] = [[], [], [], []];
+  [histories, calls, checked, told, results] = [[], [], [], [], []];
   answers = async function* (queries) {
     yield queries.map((one, index) => ({ index, outcome: samples(one, 0) }));
   };
@@ -35,7 +41,12 @@ beforeEach(() => {
     blockMs: resolutionMs,
     resolutionMs,
     sample: (queries) => {
-      calls.push({ second: clock.monotonicMs() / 1_000, queries });
+      const call = { second: clock.monotonicMs() / 1_000, queries };
+      if (queries.every(({ canary }) => canary.length === 0)) {
+        histories.push(call);
+        return unknownPast(queries);
+      }
+      calls.push(call);
       return answers(queries);
     },
     query: (promql) => {
@@ -53,6 +64,11 @@ beforeEach(() => {
     signal: stop.signal,
   });
 });
+
+async function* unknownPast(queries: readonly SampleQuery[]): AsyncIterable<readonly SampleAnswer[]> {
+  const outcome = { kind: 'NoData', reason: 'SeriesAbsent', message: 'Nothing is known.' } as const;
+  yield queries.map((_query, index) => ({ index, outcome }));
+}
 
 /** samples is an answer of a thousand requests to each arm, so many of the canary's bad. */
 function samples({ untilMs }: SampleQuery, errors: number): SampleOutcome {
@@ -75,19 +91,20 @@ const keyOf = (index: number): ObjectKey => `web/shop-${index}`;
 
 function follow(count: number, checks: (index: number) => readonly CheckSpec[] = () => []): void {
   for (let index = 0; index < count; index += 1) {
-    const spec: AnalysisSpec = {
-      slo: { errorRatio: 0.05 },
-      minRequests: 100,
-      checks: checks(index),
-      onNoData: 'Hold',
-      noDataAfterMs: 300_000,
+    const plan: SamplePlan = {
+      id: 'first',
+      stage: { sinceMs: startMs, isAlone: false },
+      share: { weightPercent: 50, isComparable: true },
+      stable: [`S${index}`],
+      canary: [`C${index}`],
+      before: [`S${index}`],
+      spec: analysisSpec({ warmupMs: 0, checks: checks(index) }),
     };
-    const plan = { sinceMs: startMs, stable: [`S${index}`], canary: [`C${index}`], spec };
     sampler.follow(keyOf(index), plan, undefined);
   }
 }
 
-const requests = (index: number): number | undefined => sampler.evidence(keyOf(index), startMs)?.canary.requests;
+const requests = (index: number): number | undefined => sampler.evidence(keyOf(index), 'first')?.canary.requests;
 
 describe('a Sampler with many rollouts', () => {
   it('asks for all of them in one call, as often as there is something new', async () => {
@@ -99,21 +116,25 @@ describe('a Sampler with many rollouts', () => {
       [45, 200],
       [60, 200],
     ]);
+    expect(histories.map(({ second, queries }) => [second, queries.length])).toEqual([[15, 200]]);
     expect(new Set(calls[0]?.queries.map(({ untilMs }) => untilMs))).toEqual(new Set([startMs + 15_000]));
     expect(requests(199)).toBe(4_000);
   });
 
   it('tells of a breach at once, the worst first, and of the others after it', async () => {
-    const errors = [0, 60, 900, 0, 200];
+    const errors = [0, 300, 900, 0, 500];
     answers = async function* (queries) {
       yield queries.map((one, index) => ({ index, outcome: samples(one, errors[index] ?? 0) }));
     };
     follow(5);
     await clock.advance(15_000);
-    expect(told.map(({ key }) => key)).toEqual([2, 4, 1, 0, 3].map(keyOf));
-    const urgencies = told.map(({ urgency }) => urgency);
+    // What is told first is that stable's past is known.
+    const [begun, judged] = [told.slice(0, 5), told.slice(5)];
+    expect(begun.map(({ urgency }) => urgency)).toEqual([0, 0, 0, 0, 0]);
+    expect(judged.map(({ key }) => key)).toEqual([2, 4, 1, 0, 3].map(keyOf));
+    const urgencies = judged.map(({ urgency }) => urgency);
     expect(urgencies.slice(3)).toEqual([0, 0]);
-    for (const [index, expected] of [86, 16, 2].entries()) expect(urgencies[index]).toBeCloseTo(expected, 9);
+    for (const [index, expected] of [91, 51, 31].entries()) expect(urgencies[index]).toBeCloseTo(expected, 9);
   });
 
   it('believes an early answer where the canary fails by it, and otherwise waits for the whole one', async () => {
@@ -127,12 +148,14 @@ describe('a Sampler with many rollouts', () => {
     };
     follow(2);
     await clock.advance(15_000);
-    expect([told.map(({ key }) => key), requests(0), requests(1)]).toEqual([[keyOf(1)], 0, 1_000]);
-    expect(results).toEqual([]);
+    // What is told first is that stable's past is known.
+    const toldKeys = () => told.slice(2).map(({ key }) => key);
+    expect([toldKeys(), requests(0), requests(1)]).toEqual([[keyOf(1)], 0, 1_000]);
+    expect(results).toEqual(['SeriesAbsent', 'SeriesAbsent']);
     whole.resolve();
     await clock.advance(1);
-    expect([told.map(({ key }) => key), requests(0), requests(1)]).toEqual([[1, 1, 0].map(keyOf), 1_000, 1_000]);
-    expect(results).toEqual(['Samples', 'Samples']);
+    expect([toldKeys(), requests(0), requests(1)]).toEqual([[1, 1, 0].map(keyOf), 1_000, 1_000]);
+    expect(results.slice(2)).toEqual(['Samples', 'Samples']);
   });
 
   it('tells of each answer when it comes, and asks nothing for those whose answer is still to come', async () => {
@@ -169,6 +192,9 @@ describe('a Sampler with many rollouts', () => {
     follow(3);
     await clock.advance(30_000);
     expect(results).toEqual([
+      'SeriesAbsent',
+      'SeriesAbsent',
+      'SeriesAbsent',
       'Samples',
       'SourceUnreachable',
       'SourceUnreachable',
@@ -177,7 +203,7 @@ describe('a Sampler with many rollouts', () => {
       'SourceUnreachable',
     ]);
     expect([0, 1, 2].map(requests)).toEqual([2_000, 0, 0]);
-    expect(sampler.evidence(keyOf(2), startMs)?.noData).toMatchObject({ reason: 'SourceUnreachable' });
+    expect(sampler.evidence(keyOf(2), 'first')?.noData).toMatchObject({ reason: 'SourceUnreachable' });
   });
 });
 
@@ -187,7 +213,7 @@ describe('the checks of many rollouts', () => {
     await clock.advance(10_000);
     expect(checked.toSorted()).toEqual(['max(depth)', 'max(depth)', 'max(other)', 'max(other)']);
     for (let index = 0; index < 10; index += 1)
-      expect(sampler.evidence(keyOf(index), startMs)?.checks).toMatchObject([{ name: 'depth', state: 'Passing' }]);
+      expect(sampler.evidence(keyOf(index), 'first')?.checks).toMatchObject([{ name: 'depth', state: 'Passing' }]);
     expect(calls).toEqual([]);
   });
 
