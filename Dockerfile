@@ -4,6 +4,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY LICENSE tsconfig.json tsconfig.build.json ./
 COPY scripts/image-root.sh scripts/
+COPY crds crds
 COPY src src
 RUN sh scripts/image-root.sh /app
 

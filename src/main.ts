@@ -4,14 +4,18 @@ import { Command, Option } from 'commander';
 import { settingDefaults, type RawSettings } from './config.ts';
 import { isSluiceError } from './errors.ts';
 import { run } from './run.ts';
+import { runSimulate, simulateDefaults, type SimulateCall } from './simulate.ts';
 import { version } from './version.ts';
 
 /** exitCodes are part of the interface: 2 is a wrong call or configuration, 1 any other failure. */
 const exitCodes = { failure: 1, usage: 2 } as const;
 
-const flags: Readonly<Record<keyof typeof settingDefaults, string>> = {
+type SettingName = keyof typeof settingDefaults;
+
+const flags: Readonly<Record<SettingName, string>> = {
   kubeconfig: 'kubeconfig file; default: KUBECONFIG, the service account of the pod, ~/.kube/config',
   context: 'context of the kubeconfig',
+  source: 'where samples come from when a Rollout does not say: Prometheus or Scrape (Traefik itself)',
   prometheusUrl: 'base URL of the Prometheus that scrapes Traefik',
   prometheusServiceLabel: 'label that holds the Traefik service (exported_service with some ServiceMonitors)',
   prometheusMatchers: 'matchers put into each selector, e.g. job="traefik"',
@@ -23,8 +27,12 @@ const flags: Readonly<Record<keyof typeof settingDefaults, string>> = {
   prometheusBasicAuthFile: 'file with user:password for Prometheus',
   prometheusHeadersFile: 'file with further headers for Prometheus, a line `Name: value` each',
   prometheusCaFile: 'file with the CA of Prometheus',
+  scrapeService: 'namespace/name of a Service of Traefik whose endpoints are scraped',
+  scrapePort: 'port of the metrics of those endpoints',
+  scrapeUrls: 'instead: URLs of the metrics of single Traefiks, with commas between them',
+  scrapeInterval: 'how often they are scraped while a rollout runs',
   userQueries: 'queries in Rollouts: Off, Namespaced (only series of their own namespace) or On',
-  sampleInterval: 'how often running rollouts are sampled',
+  sampleInterval: 'how often checks are looked at',
   workers: 'reconciles at the same time',
   leaderElect: 'whether replicas elect a leader: true or false',
   leaseNamespace: 'namespace of the Leases; default: that of the service account or the kubeconfig',
@@ -38,34 +46,73 @@ const flags: Readonly<Record<keyof typeof settingDefaults, string>> = {
   logLevel: 'debug, info, warn, error or silent',
 };
 
+const settingNames = Object.keys(flags) as readonly SettingName[];
+
+/** settingOption is the flag of a setting, with its variable of the environment. */
+function settingOption(name: SettingName): Option {
+  const dashed = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const value = settingDefaults[name];
+  const shown = value === '' ? flags[name] : `${flags[name]} (default: ${value})`;
+  return new Option(`--${dashed} <value>`, shown).env(`SLUICE_${dashed.replaceAll('-', '_').toUpperCase()}`);
+}
+
+/** subcommand ends the process with the code for a wrong call where commander would with 1. */
+function subcommand(name: string): Command {
+  return new Command(name).exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitCodes.usage));
+}
+
 function controllerCommand(): Command {
-  const command = new Command('controller').description('Run the controller until SIGTERM or SIGINT.');
-  for (const [name, description] of Object.entries(flags)) {
-    const dashed = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const value = settingDefaults[name as keyof typeof settingDefaults];
-    const shown = value === '' ? description : `${description} (default: ${value})`;
-    command.addOption(
-      new Option(`--${dashed} <value>`, shown).env(`SLUICE_${dashed.replaceAll('-', '_').toUpperCase()}`),
-    );
-  }
+  const command = subcommand('controller').description('Run the controller until SIGTERM or SIGINT.');
+  for (const name of settingNames) command.addOption(settingOption(name));
   return command.action(async (raw: RawSettings) => {
-    const stop = new AbortController();
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
-    await run(raw, { signal: stop.signal, env: process.env, isWholeProcess: true }).stopped;
+    await run(raw, { signal: untilSignal(), env: process.env, isWholeProcess: true }).stopped;
+  });
+}
+
+function untilSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
+  return stop.signal;
+}
+
+/** Of the controller's settings these say which API server and which Prometheus. */
+const simulateSettings = settingNames.filter((name) => /^(kubeconfig|context|prometheus.*)$/.test(name));
+
+function simulateCommand(): Command {
+  const command = subcommand('simulate')
+    .description('Say from recorded traffic what the rollout of a service can prove, and in what time.')
+    .argument('[name]', 'name of the Rollout')
+    .option('-n, --namespace <name>', 'namespace of the Rollout; default: that of the kubeconfig')
+    .option('-f, --filename <file>', 'manifest with the Rollout, its IngressRoute and Services; no cluster is asked')
+    .option('--hours <number>', `how much of the past is read (default: ${simulateDefaults.hours})`)
+    .option('--replays <number>', `how many rollouts are replayed (default: ${simulateDefaults.replays})`)
+    .option('--seed <number>', `the same seed gives the same report (default: ${simulateDefaults.seed})`)
+    .option('--release <time>', 'instead: judge a past release that began at this time, e.g. 2026-11-21T09:30:00Z')
+    .option('--until <time>', 'when that release ended')
+    .option('-o, --output <format>', 'json');
+  for (const name of simulateSettings) command.addOption(settingOption(name));
+  return command.action(async (name: string | undefined, options: RawSettings & Omit<SimulateCall, 'settings'>) => {
+    const call = { ...options, name, settings: options };
+    const result = await runSimulate(call, { env: process.env, signal: untilSignal() });
+    if (result.kind === 'Done') return console.log(result.text);
+    console.error(`sluice: ${result.message}`);
+    process.exitCode = exitCodes.failure;
   });
 }
 
 function versionCommand(): Command {
-  return new Command('version').description('Print the version.').action(() => console.log(`sluice ${version}`));
+  return subcommand('version')
+    .description('Print the version.')
+    .action(() => console.log(`sluice ${version}`));
 }
 
-const program = new Command('sluice')
+const program = subcommand('sluice')
   .description(
     'Moves traffic from a stable version to a canary behind Traefik, and takes it back when the canary is worse.',
   )
   .version(version)
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : exitCodes.usage))
   .addCommand(controllerCommand())
+  .addCommand(simulateCommand())
   .addCommand(versionCommand());
 
 try {
