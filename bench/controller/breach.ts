@@ -24,7 +24,7 @@ const weight = 50;
 const spec = {
   revision: '2026.11.3',
   steps: [{ weight, duration: '12h' }],
-  analysis: { mode: 'Enforce', slo: { errorRatio: '5%' }, minRequests: 100 },
+  analysis: { mode: 'Enforce', minRequests: 100 },
 } as const;
 
 /** runBreach lets all Rollouts stand and some fail, and measures. */

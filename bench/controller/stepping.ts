@@ -24,7 +24,7 @@ const steadySteps = 6;
 const spec = {
   revision: '2026.11.3',
   ramp: { from: 1, to: 99, add: 1, every: '5s' },
-  analysis: { mode: 'DryRun', slo: { errorRatio: '5%' }, minRequests: 10 },
+  analysis: { mode: 'DryRun', minRequests: 10 },
 } as const;
 
 /** runStepping lets all Rollouts step, and measures. */

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { blockEndOf, lastBlockEnd, type Block } from '../../src/analysis/block.ts';
-import { addSamples, startEvidence, watermarkMs, type Evidence } from '../../src/analysis/evidence.ts';
+import { addSamples, startEvidence, watermarkMs, type Evidence, type Stage } from '../../src/analysis/evidence.ts';
 import type { NoDataReason, QueryOutcome, SampleOutcome } from '../../src/analysis/metric-source.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createPrometheusSource, prometheusDefaults, type PrometheusSource } from '../../src/source/prometheus.ts';
@@ -10,6 +10,7 @@ import { scopeUserQuery } from '../../src/source/user-query.ts';
 import { eventually } from '../support/eventually.ts';
 import { sampleMany, sampleOne, withSum } from '../support/metric-source.ts';
 import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
+import { analysisSpec } from '../support/rollout-builders.ts';
 
 const scrapeIntervalMs = 250;
 const signal = new AbortController().signal;
@@ -82,6 +83,10 @@ class Exporter {
 /** Rollouts without any series, so many that the batch is cut into chunks; some names have to be escaped. */
 const strangers = Array.from({ length: 40 }, (_, index) => ({ stable: [`a.${index}|b`], canary: [`"c\\${index}`] }));
 
+const spec = analysisSpec();
+/** Everything belongs to one step. */
+const stage: Stage = { sinceMs: 0, isAlone: false };
+
 /** Follower samples as the controller does: each window starts where the last one ended, and many rollouts ask together. */
 class Follower {
   readonly #source: PrometheusSource;
@@ -90,7 +95,7 @@ class Follower {
 
   constructor(source: PrometheusSource) {
     this.#source = source;
-    this.evidence = startEvidence(systemClock.nowMs());
+    this.evidence = startEvidence('followed', systemClock.nowMs(), spec, { blocks: [] });
   }
 
   async step(): Promise<SampleOutcome> {
@@ -103,7 +108,8 @@ class Follower {
     if (outcome === undefined || mirrored === undefined) throw new Error('An answer is missing.');
     expect(mirrored).toMatchObject(mirror(outcome));
     expect(others.every(({ kind }) => kind === 'NoData')).toBe(true);
-    this.evidence = addSamples(this.evidence, outcome, systemClock.nowMs());
+    const context = { spec, stage, blockMs: this.#source.blockMs };
+    this.evidence = addSamples(this.evidence, outcome, context, systemClock.nowMs());
     if (outcome.kind === 'Samples') this.discarded += outcome.discarded;
     return outcome;
   }
@@ -228,12 +234,12 @@ describe('the Prometheus source on a real Prometheus', () => {
     for (const [index, { evidence }] of followers.all.entries()) {
       expect(evidence.noData).toBeUndefined();
       // The whole story in one call gives what its pieces gave.
-      const { since, watermark, ...pieces } = evidence;
+      const { since, watermark, stable, canary } = evidence;
       const window = { sinceMs: Date.parse(since), untilMs: Date.parse(watermark) };
       const source = connected[index] ?? connect();
       expect(withSum(await sampleOne(source, { stable: ['S'], canary: ['C'], ...window }, signal))).toMatchObject({
         kind: 'Samples',
-        arms: pieces,
+        arms: { stable, canary },
         discarded: 1,
       });
     }

@@ -83,7 +83,7 @@ async function startParts(options: FleetOptions, started: { stop(): Promise<void
   await createBackdrops(cluster, applications);
   const spec = {
     steps: weights.map((weight) => ({ weight, duration: stepDuration })),
-    analysis: { mode: 'Enforce', slo: { errorRatio: '5%' }, minRequests: 30 },
+    analysis: { mode: 'Enforce', errorRatio: { maxIncrease: '10pp' }, warmup: '0s', pace: 'Time', minRequests: 30 },
     revision: 'r1',
   } as const;
   return {

@@ -31,6 +31,8 @@ export interface Load {
   markAt(epochMs: number): Mark;
   /** since summarises the requests that started at or after `mark` and, if `until` is given, were answered before it. */
   since(mark: Mark, until?: Mark): LoadSummary;
+  /** lastOf returns how many milliseconds after `mark` the last request started that `version` answered; 0 where none did. */
+  lastOf(version: string, mark: Mark): number;
   /** stop starts no more requests and waits for those under way. */
   stop(): Promise<void>;
 }
@@ -85,6 +87,11 @@ export function startLoad({ url, host, requestsPerSecond, headers = {} }: LoadOp
     markAt: (epochMs) => performance.now() - (Date.now() - epochMs),
     since: (mark, until = Number.POSITIVE_INFINITY) =>
       summarise(samples.filter(({ startedAtMs, endedAtMs }) => startedAtMs >= mark && endedAtMs < until)),
+    lastOf: (version, mark) =>
+      Math.max(
+        0,
+        ...samples.filter((sample) => sample.version === version).map(({ startedAtMs }) => startedAtMs - mark),
+      ),
     stop: async () => {
       clearInterval(timer);
       await Promise.all(underWay);

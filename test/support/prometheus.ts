@@ -10,6 +10,8 @@ export interface PrometheusOptions {
   readonly targets: readonly string[];
   /** scrapeIntervalMs is 1000 if absent; scrapes time out after the same time. */
   readonly scrapeIntervalMs?: number;
+  /** receives lets others write samples to it (remote-write.ts). */
+  readonly receives?: boolean;
 }
 
 /** Prometheus is a running Prometheus; `url` has no trailing slash. */
@@ -20,7 +22,11 @@ export interface Prometheus {
 }
 
 /** startPrometheus starts Prometheus with an empty database and returns when it answers queries. */
-export async function startPrometheus({ targets, scrapeIntervalMs = 1000 }: PrometheusOptions): Promise<Prometheus> {
+export async function startPrometheus({
+  targets,
+  scrapeIntervalMs = 1000,
+  receives = false,
+}: PrometheusOptions): Promise<Prometheus> {
   const directory = await temporaryDirectory('prometheus');
   const configFile = path.join(directory.path, 'prometheus.yml');
   const interval = `${scrapeIntervalMs}ms`;
@@ -39,6 +45,7 @@ export async function startPrometheus({ targets, scrapeIntervalMs = 1000 }: Prom
       `--storage.tsdb.path=${path.join(directory.path, 'data')}`,
       `--web.listen-address=${address}`,
       '--log.level=warn',
+      ...(receives ? ['--web.enable-remote-write-receiver'] : []),
     ],
     isReady: async () => {
       const answer = await request(`http://${address}/-/ready`);

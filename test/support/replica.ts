@@ -107,6 +107,7 @@ function startProgram(
       `--kubeconfig=${kubeconfig}`,
       `--prometheus-url=${prometheusUrl}`,
       '--prometheus-scrape-interval=1s',
+      '--prometheus-block=1s',
       '--prometheus-lateness=2s',
       '--sample-interval=1s',
       `--health-address=${health}`,

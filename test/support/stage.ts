@@ -124,6 +124,7 @@ async function startController(options: {
       `--kubeconfig=${options.kubeconfig}`,
       `--prometheus-url=${options.prometheusUrl}`,
       '--prometheus-scrape-interval=1s',
+      '--prometheus-block=1s',
       '--prometheus-lateness=2s',
       '--sample-interval=1s',
       '--user-queries=On',

@@ -11,9 +11,10 @@ import type { Rollout } from '../../src/api/rollout.ts';
 import type { AnalysisEvidence, RolloutStatus } from '../../src/api/rollout-status.ts';
 import type { IngressRoute, Route } from '../../src/api/traefik.ts';
 import type { Verdict } from '../../src/analysis/verdict.ts';
+import { startEvidence } from '../../src/analysis/evidence.ts';
 import { formatTime } from '../../src/clock.ts';
 import type { Caches } from '../../src/reconciler/caches.ts';
-import { observe, readScene, type Scene } from '../../src/reconciler/observe.ts';
+import { observe, readScene, type Judged, type Scene } from '../../src/reconciler/observe.ts';
 import { mergeObserved } from '../../src/rollout/answer.ts';
 import { decide } from '../../src/rollout/decide.ts';
 import { finalizer, type Decision, type Notice } from '../../src/rollout/decision.ts';
@@ -23,6 +24,7 @@ import { commandAnnotation, commandByAnnotation } from '../../src/rollout/verbs.
 import type { Target } from '../../src/traffic/merge.ts';
 import { buildPatch } from '../../src/traffic/patch.ts';
 import { readSplit } from '../../src/traffic/split.ts';
+import { evidenceOf } from './evidence.ts';
 import { rollout, shopPair, shopRoutes, type WrittenSpec } from './rollout-builders.ts';
 
 type Arm = 'stable' | 'canary';
@@ -56,7 +58,8 @@ export class World {
   nowMs = Date.UTC(2026, 10, 21, 9, 0, 0);
   rollout: Rollout | undefined;
   ingressRoute: IngressRoute | undefined;
-  verdict: Verdict['kind'] = 'Pass';
+  /** verdict is what the canary is judged to be; Silence is where nothing is counted at the present step. */
+  verdict: Verdict['kind'] | 'Silence' = 'Pass';
   source: SourceObservation = { kind: 'Ready' };
   readonly endpoints: Record<Arm, number> = { stable: 2, canary: 2 };
   readonly notices: Notice[] = [];
@@ -187,9 +190,30 @@ export class World {
     if (this.rollout === undefined) throw new Error('the Rollout is gone');
     const caches = this.#caches();
     const scene = readScene(this.rollout, caches, 'Namespaced');
-    const evidence = scene.sinceMs === undefined ? undefined : evidenceOf(this.verdict, scene.sinceMs, this.nowMs);
+    const evidence = scene.judged && this.#evidence(scene, scene.judged);
     const source = isAsked(scene) ? this.source : ({ kind: 'Ready' } as const);
     return { scene, observation: observe(scene, caches, { nowMs: this.nowMs, source, evidence }) };
+  }
+
+  /** #evidence is what a sampler would know: what was counted at the step before, until the present one is in effect. */
+  #evidence({ rollout, spec }: Scene, { id, stage, share }: Judged): AnalysisEvidence {
+    const { from = 0, startedAt = '' } = rollout.status?.progress ?? {};
+    const { sinceMs = Infinity } = stage;
+    const isOfStep = this.nowMs >= sinceMs && this.verdict !== 'Silence';
+    const weightPercent = isOfStep ? share.weightPercent : from;
+    if (weightPercent === 0) return this.#unbegun(startEvidence(id, sinceMs, spec, { blocks: [] }));
+    const kind = this.verdict === 'Silence' ? 'Pass' : this.verdict;
+    const { noData, ...evidence } = evidenceOf(kind, { spec, weightPercent });
+    const since = isOfStep ? formatTime(sinceMs) : startedAt;
+    const counted = { ...evidence, id, since: startedAt, watermark: formatTime(this.nowMs) };
+    const ofStep = { ...counted, step: { ...evidence.step, since } };
+    return noData === undefined ? ofStep : { ...ofStep, noData: { ...noData, since } };
+  }
+
+  /** #unbegun adds to evidence of nothing that its past could not be read, if so. */
+  #unbegun(evidence: AnalysisEvidence): AnalysisEvidence {
+    const noData = { reason: 'SourceUnreachable', message: 'Prometheus does not answer.', since: evidence.since };
+    return this.verdict === 'NoData' ? { ...evidence, noData } : evidence;
   }
 
   /** step is one reconcile; with `crashAfter` the process dies when it has made that many writes. */
@@ -379,6 +403,8 @@ export class World {
       rollout: () => this.rollout,
       ingressRoute: (key) =>
         this.ingressRoute !== undefined && keyOf(this.ingressRoute) === key ? this.ingressRoute : undefined,
+      ingressRoutesTo: (key) =>
+        armOf(key) === undefined || this.ingressRoute === undefined ? [] : [keyOf(this.ingressRoute)],
       service: (key) => (armOf(key) === undefined ? undefined : service(key)),
       deployment: (key) => {
         const arm = armOf(key);
@@ -413,34 +439,6 @@ function isAsked({ rollout, canaryRevision: revision, problems }: Scene): boolea
     revision.value === status.promotedRevision ||
     status.failedRevisions?.includes(revision.value) === true;
   return !isDecided && isAtRest(status) && rollout.spec.analysis.mode !== 'Disabled' && problems.length === 0;
-}
-
-/** evidenceOf returns counts that `judge` calls `kind`; before `sinceMs` nothing can have been counted. */
-function evidenceOf(kind: Verdict['kind'], sinceMs: number, nowMs: number): AnalysisEvidence {
-  const since = formatTime(sinceMs);
-  const none = { requests: 0, errors: 0 };
-  if (nowMs < sinceMs) return { since, watermark: since, stable: none, canary: none };
-  const watermark = formatTime(nowMs);
-  const stable = { requests: 10_000, errors: 10 };
-  const few = { requests: 10, errors: 0 };
-  switch (kind) {
-    case 'Pass':
-      return { since, watermark, stable, canary: { requests: 500, errors: 1 } };
-    case 'Fail':
-      return { since, watermark, stable, canary: { requests: 500, errors: 400 } };
-    case 'Inconclusive':
-      return { since, watermark, stable, canary: few };
-    case 'NoData':
-      return {
-        since,
-        watermark: since,
-        stable: none,
-        canary: none,
-        noData: { reason: 'SourceUnreachable', message: 'Prometheus does not answer.', since },
-      };
-    default:
-      return kind satisfies never;
-  }
 }
 
 function deployment(name: string, number: number, image: string, settled = true): Deployment {

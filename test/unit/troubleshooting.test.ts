@@ -14,11 +14,13 @@ function literalsIn(expression: string): readonly string[] {
   return [...expression.matchAll(/'([A-Z][A-Za-z]+)'/g)].map(([, word = '']) => word);
 }
 
-/** reasonsIn finds what stands as the value or type of a `reason`, and what is passed for a parameter of that name. */
+/** reasonsIn finds what stands as the value or type of a `reason`, in a table of reasons, and what is passed for a parameter of that name. */
 function reasonsIn(source: string): readonly string[] {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   const values = [...code.matchAll(/\breason\??:\s*([^,;{}]*)/g)].flatMap(([, value = '']) => literalsIn(value));
   const types = [...code.matchAll(/\btype \w*Reason =([^;]*);/g)].flatMap(([, type = '']) => literalsIn(type));
+  const tables = [...code.matchAll(/\bconst (?:reasons|\w+Reasons)\b[^=]*=\s*\{([^{}]*)\}/g)];
+  const listed = tables.flatMap(([, table = '']) => literalsIn(table));
   const takers = [...code.matchAll(/\bfunction (\w+)\(([^)]*)\)/g)].flatMap(([, name = '', parameters = '']) => {
     const index = parameters.split(',').findIndex((parameter) => parameter.trim().startsWith('reason:'));
     return index === -1 ? [] : [{ name, index }];
@@ -28,7 +30,7 @@ function reasonsIn(source: string): readonly string[] {
       literalsIn(args.split(',')[index] ?? ''),
     ),
   );
-  return [...values, ...types, ...passed];
+  return [...values, ...types, ...listed, ...passed];
 }
 
 const emitted = new Set(files.flatMap((file) => reasonsIn(readFileSync(path.join(root, file), 'utf8'))));
@@ -67,7 +69,7 @@ describe('docs/troubleshooting.md', () => {
 });
 
 describe('the search for reasons', () => {
-  test('finds values, branches, types and arguments, and none in comments', () => {
+  test('finds values, branches, types, tables and arguments, and none in comments', () => {
     const source = `
       // reason: 'Commented'
       const a = { reason: 'Plain', message };
@@ -76,9 +78,11 @@ describe('the search for reasons', () => {
       function tell(check: Check, reason: string, message: string): Verdict {}
       const c = tell(check, 'Passed', 'No reason');
       const d = { state: 'Ready' };
+      const someReasons: Readonly<Record<Name, string>> = { errors: 'Listed', slo: 'ListedToo' };
+      const treasons = { high: 'NotOne' };
     `;
     expect([...reasonsIn(source)].toSorted()).toEqual(
-      ['First', 'InType', 'InTypeToo', 'Passed', 'Plain', 'Second'].toSorted(),
+      ['First', 'InType', 'InTypeToo', 'Listed', 'ListedToo', 'Passed', 'Plain', 'Second'].toSorted(),
     );
   });
 });
