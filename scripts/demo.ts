@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { buildTools } from '../test/support/build-tools.ts';
 import type { Load, Mark } from '../test/support/load.ts';
 import { inNetworkNamespace } from '../test/support/network-namespace.ts';
-import { openShop, quickSteps, type Shop } from '../test/support/shop.ts';
+import { openShop, storySteps, type Shop } from '../test/support/shop.ts';
 import { type Stage, startStage, shopNamespace } from '../test/support/stage.ts';
 import { eventually } from '../test/support/eventually.ts';
 
@@ -60,7 +60,7 @@ async function tell(shop: Shop): Promise<string> {
   try {
     // The source has to know stable before anybody is exposed to the canary.
     await eventually(() => load.mark() - mark > 5_000);
-    await shop.applyRollout({ ...quickSteps, revision: '2026.11.3' });
+    await shop.applyRollout({ ...storySteps, revision: '2026.11.3' });
     const status = await shop.until(
       'the end of its rollout',
       ({ phase = 'Pending', reason, weight = 0, message = '' }) => {

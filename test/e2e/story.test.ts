@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RolloutStatus } from '../../src/api/rollout-status.ts';
 import type { Controller, Stage } from '../support/stage.ts';
 import { shopNamespace, startStage } from '../support/stage.ts';
-import { openShop } from '../support/shop.ts';
+import { openShop, storySteps } from '../support/shop.ts';
 import type { Load, Mark } from '../support/load.ts';
 
 /** Window is a time in which the route had one weight, without the seconds in which Traefik was still reloading. */
@@ -34,12 +34,6 @@ function windowsOf({ history = [] }: RolloutStatus, load: Load): readonly Window
   });
 }
 
-/** Steps that are long enough to count a thousand requests, judged by the default margins. */
-const story = {
-  steps: [5, 25, 50, 100].map((weight) => ({ weight, duration: '9s' })),
-  analysis: { warmup: '0s', pace: 'Time' },
-} as const;
-
 describe('a release through a real Traefik', { timeout: 240_000 }, () => {
   let stage: Stage;
   let controller: Controller;
@@ -54,7 +48,7 @@ describe('a release through a real Traefik', { timeout: 240_000 }, () => {
     const shop = await openShop(stage, { name: 'good', number: 1 });
     const load = shop.load(300);
     try {
-      await shop.applyRollout({ ...story, revision: '2026.11.3' });
+      await shop.applyRollout({ ...storySteps, revision: '2026.11.3' });
       const ended = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 120_000);
       const windows = windowsOf(ended, load);
       expect(windows.map(({ weight }) => weight)).toEqual([5, 25, 50, 100]);
@@ -87,7 +81,7 @@ describe('a release through a real Traefik', { timeout: 240_000 }, () => {
     shop.canary.set({ errorRatio: 0.2 });
     const load = shop.load(300);
     try {
-      await shop.applyRollout({ ...story, revision: '2026.11.4' });
+      await shop.applyRollout({ ...storySteps, revision: '2026.11.4' });
       const status = await shop.until('the rollback', ({ phase }) => phase === 'Failed');
       const rolledBack = load.mark();
       expect(status).toMatchObject({ reason: 'MoreErrors', weight: 0, failedRevisions: ['2026.11.4'] });

@@ -159,3 +159,9 @@ export const quickSteps = {
   ],
   analysis: { errorRatio: { maxIncrease: '10pp' }, warmup: '0s', pace: 'Time', minRequests: 50 },
 } as const;
+
+/** storySteps is the rollout of the stories: steps in which a thousand requests are answered, judged by the default margins. */
+export const storySteps = {
+  steps: [5, 25, 50, 100].map((weight) => ({ weight, duration: '9s' })),
+  analysis: { warmup: '0s', pace: 'Time' },
+} as const;

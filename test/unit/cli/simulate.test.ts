@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Block } from '../../../src/analysis/block.ts';
 import { judgeRelease } from '../../../src/cli/simulate-release.ts';
-import { replay, type Past, type Plan } from '../../../src/cli/simulate-replay.ts';
+import { replay, type Past } from '../../../src/cli/simulate-replay.ts';
+import type { Plan } from '../../../src/cli/simulate-walk.ts';
 import { createRandom, drawBinomial } from '../../../src/cli/simulate-split.ts';
 import { releaseText, simulationText } from '../../../src/cli/simulate-text.ts';
 import { simulate, type Simulation } from '../../../src/cli/simulate.ts';
