@@ -1,6 +1,6 @@
 /** Threads that do tasks; with one, the tasks are done right here. */
 import { Worker } from 'node:worker_threads';
-import type { Outcome } from './trial.ts';
+import type { Outcome } from './judges/judge.ts';
 import { doTask, type Task } from './work.ts';
 
 type Result = readonly (readonly Outcome[])[];

@@ -1,6 +1,6 @@
 /** Figures of a judge in a scenario, out of the outcomes of its runs. */
 import { figures, type Figure, type Scenario } from './scenario.ts';
-import type { Outcome } from './trial.ts';
+import type { Outcome } from './judges/judge.ts';
 
 /** Entry is the row of one scenario and judge in the last line of the bench. */
 export interface Entry {

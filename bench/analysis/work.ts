@@ -1,8 +1,8 @@
 /** The runs of the bench, as tasks that any thread can do. */
 import { judges as allJudges } from './judges/all.ts';
-import type { Judge } from './judges/judge.ts';
+import type { Judge, Outcome } from './judges/judge.ts';
 import type { Scenario } from './scenario.ts';
-import { runTrial, type Outcome } from './trial.ts';
+import { runTrial } from './trial.ts';
 
 /** Task is some runs of one scenario, from `firstRun` on. */
 export interface Task {

@@ -1,7 +1,7 @@
 /** What to write into the spec, so that the proof comes in the planned time. */
 import { sumBlocks } from '../analysis/block.ts';
 import { isMarginWide } from '../analysis/margin.ts';
-import type { Plan } from './simulate-replay.ts';
+import type { Plan } from './simulate-walk.ts';
 import { inTime, runAll, startsIn, type Trials } from './simulate-runs.ts';
 
 /** Proposal is what would be proven in the planned time in at least 90 % of the replays; both are undefined where nothing that was tried is. */

@@ -1,7 +1,8 @@
 /** Replays one plan from many moments of the past. */
 import { historyMs } from '../analysis/evidence.ts';
 import { assumedEffectMs } from '../rollout/step-rules.ts';
-import { replay, type Past, type Plan, type Replay } from './simulate-replay.ts';
+import { replay, type Past } from './simulate-replay.ts';
+import type { Plan, Replay } from './simulate-walk.ts';
 import { createRandom } from './simulate-split.ts';
 
 /** NotEnough is a history that is shorter than one rollout. */

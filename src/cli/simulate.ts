@@ -7,7 +7,8 @@ import { planLatency } from '../analysis/latency-plan.ts';
 import { parseDuration } from '../api/duration.ts';
 import { formatTime } from '../clock.ts';
 import { neededShare, proposeLonger, proposeMargins, type Proposal } from './simulate-proposal.ts';
-import type { Past, Plan, Replay } from './simulate-replay.ts';
+import type { Past } from './simulate-replay.ts';
+import type { Plan, Replay } from './simulate-walk.ts';
 import { inTime, runAll, startsIn, type NotEnough, type Trials } from './simulate-runs.ts';
 
 /** SimulateOptions say how often is replayed; the same seed gives the same report. */

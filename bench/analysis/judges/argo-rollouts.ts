@@ -15,7 +15,6 @@ export function argoErrorRatio(percent: number): Judge {
   return {
     name: `argo-${percent}pct`,
     metrics: ['Errors'],
-    isPaced: false,
     start: () => measure((look) => judgeRatio(ratioOf(sumCounts(look.last(windowMinutes), 'canary')), percent / 100)),
   };
 }
@@ -24,7 +23,6 @@ export function argoErrorRatio(percent: number): Judge {
 export const argoP99: Judge = {
   name: 'argo-p99',
   metrics: ['Latency'],
-  isPaced: false,
   start: ({ latency }) => {
     const bounds = latency === undefined ? [] : boundsOf(latency);
     return measure((look) => {

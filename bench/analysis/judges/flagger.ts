@@ -11,7 +11,6 @@ const threshold = 5;
 export const flaggerSuccessRate: Judge = {
   name: 'flagger',
   metrics: ['Errors'],
-  isPaced: false,
   start: () => check((look) => ratioOf(sumCounts(look.last(1), 'canary')) <= 0.01),
 };
 
@@ -19,7 +18,6 @@ export const flaggerSuccessRate: Judge = {
 export const flaggerDuration: Judge = {
   name: 'flagger-p99',
   metrics: ['Latency'],
-  isPaced: false,
   start: ({ latency }) => {
     const bounds = latency === undefined ? [] : boundsOf(latency);
     return check((look) => (quantileOf(0.99, bounds, sumDurations(look.last(1), 'canary')) ?? Number.NaN) <= 0.5);

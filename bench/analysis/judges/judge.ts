@@ -1,20 +1,36 @@
 /** What the bench asks of a judge. */
 import type { Block } from '../../../src/analysis/block.ts';
 import type { Metric, Scenario } from '../scenario.ts';
-import type { Tick } from '../traffic.ts';
+import type { Tick, Traffic } from '../traffic.ts';
 
-/** Verdict is what a judge would do now. MayProceed: leave the step before its time; MayPromote: pass the last gate. */
-export type Verdict = 'Rollback' | 'Continue' | 'MayPromote' | 'MayProceed';
+/** Verdict is what a judge makes of the canary now. */
+export type Verdict = 'Rollback' | 'Continue' | 'Proven';
+
+/** Outcome is how a judge ended one run. */
+export interface Outcome {
+  readonly end: 'RolledBack' | 'Promoted' | 'Held';
+  /** seconds since the start. */
+  readonly seconds: number;
+  /** provenSeconds is when the canary was first held to be proven good, at whatever step. */
+  readonly provenSeconds: number | undefined;
+  readonly excessErrors: number;
+}
+
+/** Stage is what a rollout begins with: stable's traffic before it, and the traffic from its start on. */
+export interface Stage {
+  readonly history: readonly Tick[];
+  readonly traffic: Traffic;
+}
 
 /** Judge is one way to judge a canary. */
 export interface Judge {
   readonly name: string;
   /** metrics are what it can look at; it takes part in scenarios that judge one of them. */
   readonly metrics: readonly Metric[];
-  /** isPaced: it leaves steps early and holds at the end. Others go by time, and promote what they have not rolled back. */
-  readonly isPaced: boolean;
   /** start returns a watch over one rollout; `history` is stable's traffic before it. */
   start(scenario: Scenario, history: readonly Tick[]): Watch;
+  /** rollOut: a judge that has it raises the weight itself, and promotes only what it has proven. Others go by time, and promote what they have not rolled back. */
+  rollOut?(scenario: Scenario, stage: Stage): Outcome;
 }
 
 /** Watch is the judging of one rollout. */

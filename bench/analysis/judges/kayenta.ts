@@ -15,7 +15,6 @@ const z = 2.326_347_874;
 export const kayentaErrorRatio: Judge = {
   name: 'kayenta',
   metrics: ['Errors'],
-  isPaced: false,
   start: (scenario) => watchPoints(scenario, (blocks, arm) => ratioOf(sumCounts(blocks, arm))),
 };
 
@@ -23,7 +22,6 @@ export const kayentaErrorRatio: Judge = {
 export const kayentaP99: Judge = {
   name: 'kayenta-p99',
   metrics: ['Latency'],
-  isPaced: false,
   start: (scenario) => {
     const bounds = scenario.latency === undefined ? [] : boundsOf(scenario.latency);
     return watchPoints(scenario, (blocks, arm) => quantileOf(0.99, bounds, sumDurations(blocks, arm)) ?? Number.NaN);

@@ -8,7 +8,6 @@ import { blocksOf, watchMinutes, type Judge, type Watch } from './judge.ts';
 export const pooledZ: Judge = {
   name: 'pooled-z',
   metrics: ['Errors'],
-  isPaced: false,
   start: () => watchTotals((canary, stable) => zOf(canary, stable) > 1.645),
 };
 
@@ -16,7 +15,6 @@ export const pooledZ: Judge = {
 export const growthBook: Judge = {
   name: 'growthbook',
   metrics: ['Errors'],
-  isPaced: false,
   start: () => watchTotals((canary, stable) => ratioOf(canary) - ratioOf(stable) > halfWidth(canary, stable)),
 };
 

@@ -1,109 +1,98 @@
-/** Sluice's own judge: the code of src/analysis, from the blocks of a source to the verdict. */
-import type { Block } from '../../../src/analysis/block.ts';
-import {
-  addToComparison,
-  freshSafetyEvidence,
-  restartFreshSafety,
-  rollbackEvidence,
-  safetyEvidence,
-  startComparison,
-} from '../../../src/analysis/comparison.ts';
-import type { Durations } from '../../../src/analysis/durations.ts';
-import {
-  addToLatency,
-  freshLatencySafetyEvidence,
-  latencyRollbackEvidence,
-  latencySafetyEvidence,
-  restartFreshLatency,
-  startLatency,
-} from '../../../src/analysis/latency.ts';
-import { planLatency } from '../../../src/analysis/latency-plan.ts';
-import { logMixture } from '../../../src/analysis/sequential.ts';
+/**
+ * Sluice: the evidence, the verdict and the rules of the steps are those of the controller. What it is given is what a
+ * source delivers, and what comes back is what the controller acts on.
+ */
+import { addSamples, startEvidence, type Context } from '../../../src/analysis/evidence.ts';
+import type { SamplesOutcome } from '../../../src/analysis/metric-source.ts';
+import { judge } from '../../../src/analysis/verdict.ts';
+import { Walk, type Plan } from '../../../src/cli/simulate-walk.ts';
+import { prepareAnalysis } from '../../../src/reconciler/analysis-spec.ts';
+import { planSteps, type PlannedStep } from '../../../src/rollout/steps.ts';
+import { rollout } from '../../../test/support/rollout-builders.ts';
 import { tickSeconds } from '../arm.ts';
-import { boundsOf } from '../latency.ts';
 import { plannedSeconds, type Scenario } from '../scenario.ts';
-import { sumDurations } from '../sums.ts';
-import { blocksOf, type Judge, type Verdict } from './judge.ts';
+import { startMs, type Tick } from '../traffic.ts';
+import { blocksOf, type Judge, type Outcome, type Stage, type Watch } from './judge.ts';
 
-/** lnNeeded is the evidence that a confidence of 95 % asks for. */
-const lnNeeded = Math.log(20);
+const blockMs = tickSeconds * 1000;
 
-/** sluice tolerates half a percentage point more errors, and latencies of 20 % more. */
-export const sluice: Judge = {
-  name: 'sluice',
-  metrics: ['Errors', 'Latency'],
-  isPaced: true,
-  start: (scenario, history) => {
-    const parts = scenario.judged.map((metric) => start[metric](scenario, history.flatMap(blocksOf)));
-    const weights = parts.map(() => 1 / parts.length);
-    let stepMs = Number.NaN;
-    return {
-      add: (tick, { stepStartMs }) => {
-        if (stepStartMs !== stepMs) for (const part of parts) part.restart();
-        stepMs = stepStartMs;
-        for (const block of blocksOf(tick)) for (const part of parts) part.add(block);
-      },
-      verdict: (): Verdict => {
-        const rollback = parts.map((part) => part.rollback());
-        if (logMixture(rollback, weights) >= lnNeeded) return 'Rollback';
-        if (parts.some((part) => part.safety() < lnNeeded)) return 'Continue';
-        return parts.every((part) => part.freshSafety() >= lnNeeded) ? 'MayProceed' : 'MayPromote';
-      },
-    };
-  },
+/** maxHoldSeconds is how long the last gate is watched for its proof after the planned time. */
+const maxHoldSeconds = 3_600;
+
+/** sluice has the defaults of a Rollout: half a percentage point more errors and latencies of 20 % more are tolerated. */
+export const sluice: Judge = { name: 'sluice', metrics: ['Errors', 'Latency'], start: watch, rollOut };
+
+/** pair is what checks would be rendered with; there are none. */
+const pair = {
+  namespace: 'web',
+  stable: { service: 'shop-stable', ports: [80] },
+  canary: { service: 'shop-canary', ports: [80] },
 };
 
-/** Part is the evidence of one metric. */
-interface Part {
-  add(block: Block): void;
-  restart(): void;
-  rollback(): number;
-  safety(): number;
-  freshSafety(): number;
-}
-
-const start = { Errors: startErrors, Latency: startLatencies } as const;
-
-function startErrors(scenario: Scenario, history: readonly Block[]): Part {
-  const spec = { margin: { factor: 1, points: 0.005 }, plannedBlocks: plannedSeconds(scenario) / tickSeconds };
-  let state = startComparison(history.map(({ arms }) => arms.stable));
-  return {
-    add: ({ arms }) => {
-      state = addToComparison(spec, state, arms);
-    },
-    restart: () => {
-      state = restartFreshSafety(state);
-    },
-    rollback: () => rollbackEvidence(state),
-    safety: () => safetyEvidence(state),
-    freshSafety: () => freshSafetyEvidence(state),
-  };
-}
-
-function startLatencies(scenario: Scenario, history: readonly Block[]): Part {
-  const bounds = scenario.latency === undefined ? [] : boundsOf(scenario.latency);
-  const plan = planLatency({ bounds, history: sumDurations(history, 'stable'), maxIncrease: 0.2, quantile: 'All' });
-  if (plan.kind !== 'Planned') throw new Error(`${scenario.name}: ${plan.kind}`);
-  const indexes = plan.bounds.map(({ seconds }) => bounds.indexOf(seconds));
-  const atPlanned = ({ total, within }: Durations): Durations => ({
-    total,
-    within: indexes.map((index) => within[index] ?? total),
+/** planOf has all defaults but the warm-up: most scenarios do without, for their canaries are what they are from the first request on. */
+function planOf({ steps, warmupSeconds }: Scenario): Plan {
+  const written = rollout({
+    steps: steps.map(({ weight, seconds }) => ({ weight, duration: `${seconds}s` })),
+    analysis: { warmup: `${warmupSeconds}s` },
   });
-  const spec = { plannedBlocks: plannedSeconds(scenario) / tickSeconds };
-  let state = startLatency(plan);
-  const add = ({ durations }: Block): void => {
-    if (durations === undefined) return;
-    const { stable, canary } = durations;
-    state = addToLatency(plan, spec, state, { stable: atPlanned(stable), canary: atPlanned(canary) });
-  };
-  for (const block of history) add(block);
+  const { spec } = prepareAnalysis(written, pair, 'Off');
+  // Behind the gate before 100 % there is nothing left to compare with; the others stop there too.
+  return { spec, rollout: written, steps: planSteps(written.spec).filter((step) => !isLast(step)) };
+}
+
+function isLast(step: PlannedStep): boolean {
+  return step.kind === 'Weight' && step.weight === 100;
+}
+
+/** watch judges at weights that change by time, whatever is proven. */
+function watch(scenario: Scenario, history: readonly Tick[]): Watch {
+  const { spec } = planOf(scenario);
+  let evidence = startEvidence('bench', startMs, spec, pastOf(history));
+  let share = { weightPercent: 0, isComparable: isComparable(scenario) };
+  let nowMs = startMs;
   return {
-    add,
-    restart: () => {
-      state = restartFreshLatency(state);
+    add: ({ outcome, endMs }, { weight, stepStartMs }) => {
+      const context: Context = { spec, stage: { sinceMs: stepStartMs, isAlone: false }, blockMs };
+      nowMs = endMs;
+      share = { ...share, weightPercent: weight };
+      evidence = addSamples(evidence, outcome, context, nowMs);
     },
-    rollback: () => latencyRollbackEvidence(state),
-    safety: () => latencySafetyEvidence(state),
-    freshSafety: () => freshLatencySafetyEvidence(state),
+    verdict: () => {
+      const { kind } = judge(spec, evidence, share, nowMs);
+      if (kind === 'Fail') return 'Rollback';
+      return kind === 'Pass' ? 'Proven' : 'Continue';
+    },
   };
+}
+
+/** rollOut is a rollout up to the gate before 100 %. The controller looks when a block is over. */
+function rollOut(scenario: Scenario, { history, traffic }: Stage): Outcome {
+  const untilMs = startMs + (plannedSeconds(scenario) + maxHoldSeconds) * 1000;
+  const start = { startMs, untilMs, blockMs, history: pastOf(history), isComparable: isComparable(scenario) };
+  const walk = new Walk(planOf(scenario), start);
+  let nowMs = startMs;
+  let excessErrors = 0;
+  while (walk.end === undefined && nowMs < untilMs) {
+    const tick = traffic(walk.weight);
+    nowMs = tick.endMs;
+    excessErrors += tick.excessErrors;
+    walk.add(tick.outcome, nowMs);
+  }
+  const { end, tookMs, provenMs } = walk.result();
+  return {
+    end,
+    seconds: tookMs / 1000,
+    provenSeconds: provenMs === undefined ? undefined : provenMs / 1000,
+    excessErrors,
+  };
+}
+
+function pastOf(history: readonly Tick[]): Pick<SamplesOutcome, 'blocks' | 'bounds'> {
+  const bounds = history.flatMap(({ outcome }) => (outcome.kind === 'Samples' ? [outcome.bounds ?? []] : []))[0];
+  return { blocks: history.flatMap(blocksOf), ...(bounds === undefined ? {} : { bounds }) };
+}
+
+/** Clients that stay where they began do not choose by the weight. */
+function isComparable({ sessions }: Scenario): boolean {
+  return sessions === undefined;
 }

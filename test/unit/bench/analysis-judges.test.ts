@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Judge, Verdict } from '../../../bench/analysis/judges/judge.ts';
 import { findShift } from '../../../bench/analysis/judges/mann-whitney.ts';
 import { argoErrorRatio } from '../../../bench/analysis/judges/argo-rollouts.ts';
+import { sluice } from '../../../bench/analysis/judges/sluice.ts';
 import { flaggerSuccessRate } from '../../../bench/analysis/judges/flagger.ts';
 import { kayentaErrorRatio } from '../../../bench/analysis/judges/kayenta.ts';
 import { readScenarios } from '../../../bench/analysis/scenario-files.ts';
@@ -16,49 +17,33 @@ import { startMs, type Tick } from '../../../bench/analysis/traffic.ts';
 const scenarios = readScenarios();
 const named = (name: string): Scenario => scenarios.find((scenario) => scenario.name === name)!;
 
-/** paced says what it is told by the seconds since the start. */
-function paced(say: (seconds: number, stepSeconds: number) => Verdict): Judge {
-  return {
-    name: 'sluice',
-    metrics: ['Errors'],
-    isPaced: true,
-    start: () => {
-      let verdict: Verdict = 'Continue';
-      return {
-        add: ({ endMs }, { stepStartMs }) => {
-          verdict = say((endMs - startMs) / 1000, (endMs - stepStartMs) / 1000);
-        },
-        verdict: () => verdict,
-      };
-    },
-  };
-}
-
 describe('a trial of a whole rollout', () => {
-  const rollout = named('rollout-healthy-500rps');
-  const endOf = (say: Parameters<typeof paced>[0]) => runTrial(rollout, [paced(say)], 'seed')[0];
+  const endOf = (scenario: Scenario) => runTrial(scenario, [sluice], 'seed')[0]!;
 
-  test('leaves each step after its least time when it may proceed', () => {
-    expect(endOf(() => 'MayProceed')).toMatchObject({ end: 'Promoted', seconds: 240 });
+  test('leaves each step after its least time when the canary is proven safe', () => {
+    const { end, seconds } = endOf({ ...named('rollout-healthy-500rps'), rps: 20_000 });
+    expect(end).toBe('Promoted');
+    // A weight is taken to be in effect after 5 s and held for 60 s; the next look is when a block of 10 s is over.
+    expect(seconds).toBe(4 * 70);
   });
 
   test('leaves a step at its planned end when nothing is proven, but not the last', () => {
-    expect(endOf((seconds) => (seconds > 1_850 ? 'MayPromote' : 'Continue'))).toMatchObject({
-      end: 'Promoted',
-      seconds: 1_860,
-    });
-    expect(endOf(() => 'Continue')).toMatchObject({ end: 'Held', seconds: 5_400 });
+    const silent = { ...named('rollout-healthy-5rps'), rps: 0.3 };
+    expect(endOf(silent)).toMatchObject({ end: 'Held', seconds: 5_400, provenSeconds: undefined });
   });
 
-  test('does not leave early on cumulative proof alone', () => {
-    expect(endOf(() => 'MayPromote')).toMatchObject({ end: 'Promoted', seconds: 1_800 });
+  test('rolls a dead canary back with its first block, and counts what that has cost', () => {
+    const { end, seconds, excessErrors } = endOf(named('rollout-dead-500rps'));
+    expect({ end, seconds }).toEqual({ end: 'RolledBack', seconds: 10 });
+    expect(excessErrors).toBeGreaterThan(200);
+    expect(excessErrors).toBeLessThan(300);
   });
 
-  test('ends with a rollback', () => {
-    expect(endOf((seconds) => (seconds >= 400 ? 'Rollback' : 'Continue'))).toMatchObject({
-      end: 'RolledBack',
-      seconds: 400,
-    });
+  test('does not compare a canary that is still warming up, unless it is dead', () => {
+    const cold = named('cold-pods-healthy');
+    expect(endOf(cold)).toMatchObject({ end: 'Promoted' });
+    expect(endOf({ ...cold, warmupSeconds: 0 })).toMatchObject({ end: 'RolledBack' });
+    expect(endOf({ ...cold, canary: { errorPercent: 100 } })).toMatchObject({ end: 'RolledBack', seconds: 10 });
   });
 
   test('shows a judge the same requests whoever else is judged', () => {
@@ -66,6 +51,23 @@ describe('a trial of a whole rollout', () => {
     const [alone] = runTrial(scenario, [flaggerSuccessRate], 'seed');
     const together = runTrial(scenario, [argoErrorRatio(1), flaggerSuccessRate], 'seed')[1];
     expect(together).toEqual(alone);
+  });
+});
+
+describe('Sluice at a fixed weight', () => {
+  const endOf = (name: string) => runTrial(named(name), [sluice], 'seed')[0]!;
+
+  test('goes on when the canary is proven, and rolls back what breaks later', () => {
+    const { end, seconds, provenSeconds } = endOf('late-onset');
+    expect(end).toBe('RolledBack');
+    expect(provenSeconds).toBeLessThan(600);
+    expect(seconds).toBeGreaterThan(1_800);
+    expect(seconds).toBeLessThan(2_100);
+  });
+
+  test('looks at durations where the scenario has them', () => {
+    expect(endOf('latency-x2-500rps')).toMatchObject({ end: 'RolledBack' });
+    expect(endOf('latency-healthy-500rps')).toMatchObject({ end: 'Promoted' });
   });
 });
 
