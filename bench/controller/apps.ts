@@ -130,7 +130,8 @@ export function ruleOf(index: number): string {
 
 /** stableEntry is how the route lists stable as long as nothing has been rolled out. */
 export function stableEntry(index: number): RouteService {
-  return { name: `${appName(index)}-stable`, port: 80 };
+  // With sticky sessions nobody asks for the share of the weight, which the stand-ins of Traefik do not count by.
+  return { name: `${appName(index)}-stable`, port: 80, sticky: { cookie: { name: 'shop' } } };
 }
 
 /** canaryPercent returns what a route gives the canary of its application. */

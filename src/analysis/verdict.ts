@@ -64,6 +64,9 @@ function rankOf(part: Verdict): number {
   return kindsWorstFirst.indexOf(part.kind);
 }
 
+/** leastAtStep requests would have shown a canary that answers none of them; fewer are silence, on which nothing is raised. */
+const leastAtStep = 10;
+
 type FailReason = 'MoreErrors' | 'CanaryBroken' | 'ErrorRatioExceeded' | 'Slower' | 'LatencyExceeded';
 
 /** failReasons say which limit the evidence for a rollback speaks of. */
@@ -85,7 +88,11 @@ function judgeRequests(spec: AnalysisSpec, evidence: Evidence, { weightPercent }
     const message = `${describeFailure(name, spec, evidence)} ${sentence}`;
     return { kind: 'Fail', reason: failReasons[name], message, excess: excessPoints(evidence) };
   }
-  const mayRaise = evidence.step.canary > 0;
+  // Half of what a rollback takes is no verdict, but nothing to go on with either: a tail that only the canary has, say.
+  if (findings.some(({ rollback }) => rollback >= needed / 2)) {
+    return { kind: 'Inconclusive', reason: 'Suspicious', message: sentence, mayRaise: false };
+  }
+  const mayRaise = evidence.step.canary >= Math.min(leastAtStep, Math.max(1, spec.minRequests));
   if (evidence.canary.requests < spec.minRequests) {
     const few = `Canary has answered ${evidence.canary.requests} of ${spec.minRequests} requests needed.`;
     return { kind: 'Inconclusive', reason: 'TooFewRequests', message: `${few} ${sentence}`, mayRaise };
@@ -94,9 +101,7 @@ function judgeRequests(spec: AnalysisSpec, evidence: Evidence, { weightPercent }
   // At 100 % nothing can be compared any more: that was asked for before. Limits still are, and silence proves nothing.
   const asked = isAlone ? findings.filter(({ name }) => name === 'slo' || name === 'latencySlo') : findings;
   const isProven = asked.every((finding) => safetyOf(finding, isAlone) >= needed) && areAllTested(spec, findings);
-  // Half of what a rollback takes is no verdict, but nothing to go on with either: a tail that only the canary has, say.
-  const isSuspected = findings.some(({ rollback }) => rollback >= needed / 2);
-  if (!isProven || isSuspected || (isAlone && !mayRaise)) {
+  if (!isProven || (isAlone && !mayRaise)) {
     return { kind: 'Inconclusive', reason: 'NotProvenYet', message: sentence, mayRaise };
   }
   return isAlone ? { kind: 'Pass', reason: 'NothingAgainst', message: sentence } : passed(spec, evidence, sentence);

@@ -198,7 +198,7 @@ describe('one replay', () => {
   });
 
   test('ends by a rollback where the spec waits for no person', () => {
-    const past = traffic({ requestsPerSecond: 0.5, hours: 2 });
+    const past = traffic({ requestsPerSecond: 2, hours: 2 });
     const plan = planOf({ analysis: { onInconclusive: 'Rollback', inconclusiveAfter: '10m' } });
     const run = { startMs: startMs + 600_000, untilMs: startMs + 7_200_000, random: createRandom(3) };
     const ended = replay(past, plan, run);
