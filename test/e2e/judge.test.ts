@@ -7,7 +7,7 @@ const analysis = { warmup: '0s', pace: 'Time' } as const;
 /** A long first step: what happens in it is the judge's doing alone. */
 const longStep = { steps: [{ weight: 20, duration: '10m' }], analysis } as const;
 
-describe('the judge on real traffic', { timeout: 240_000 }, () => {
+describe('the judge on real traffic', { timeout: 400_000 }, () => {
   let stage: Stage;
 
   beforeAll(async () => {
@@ -79,10 +79,10 @@ describe('the judge on real traffic', { timeout: 240_000 }, () => {
       const steps = [20, 50, 100].map((weight) => ({ weight, duration: weight === 100 ? '3s' : '10m' }));
       await shop.applyRollout({
         steps,
-        analysis: { warmup: '0s', minStep: '5s', errorRatio: { maxIncrease: '5pp' } },
+        analysis: { warmup: '0s', minStep: '5s', errorRatio: { maxIncrease: '5pp' }, latency: { maxIncrease: '100%' } },
         revision: 'r1',
       });
-      const status = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 180_000);
+      const status = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 300_000);
       expect(status).toMatchObject({ reason: 'Holding', weight: 100 });
       const [first, second] = (status.history ?? []).filter(({ reason }) => reason === 'StepStarted');
       expect(Date.parse(second?.time ?? '') - Date.parse(first?.time ?? '')).toBeGreaterThanOrEqual(10_000);
