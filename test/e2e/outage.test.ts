@@ -5,7 +5,7 @@ import { startStage, type Stage } from '../support/stage.ts';
 
 const analysis = { warmup: '0s', pace: 'Time' } as const;
 
-describe('Prometheus away for 3 minutes', { timeout: 480_000 }, () => {
+describe('Prometheus away for 3 minutes', { timeout: 560_000 }, () => {
   let stage: Stage;
 
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe('Prometheus away for 3 minutes', { timeout: 480_000 }, () => {
       expect(after).toMatchObject({ weight: 10, phase: 'Progressing', reason: 'SourceUnreachable' });
       expect(after.history).toEqual((await shop.status()).history);
       process.kill(pid, 'SIGCONT');
-      const ended = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 120_000);
+      const ended = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 200_000);
       expect(ended.history?.filter(({ to }) => to === 'Failed' || to === 'RollingBack')).toEqual([]);
       expect(ended.history?.filter(({ reason }) => reason === 'SourceUnreachable')).toHaveLength(1);
       expect(load.since(0).failed).toBe(0);

@@ -34,7 +34,7 @@ function windowsOf({ history = [] }: RolloutStatus, load: Load): readonly Window
   });
 }
 
-describe('a release through a real Traefik', { timeout: 240_000 }, () => {
+describe('a release through a real Traefik', { timeout: 300_000 }, () => {
   let stage: Stage;
   let controller: Controller;
 
@@ -49,7 +49,7 @@ describe('a release through a real Traefik', { timeout: 240_000 }, () => {
     const load = shop.load(300);
     try {
       await shop.applyRollout({ ...storySteps, revision: '2026.11.3' });
-      const ended = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 120_000);
+      const ended = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 200_000);
       const windows = windowsOf(ended, load);
       expect(windows.map(({ weight }) => weight)).toEqual([5, 25, 50, 100]);
       for (const { weight, from, until } of windows) {
