@@ -1,6 +1,7 @@
 import { resources, type KubernetesObject, type ObjectKey, type ObjectMeta } from '../api/kubernetes.ts';
+import { formatMicroTime } from '../api/lease.ts';
 import type { ObjectStore } from '../api/object-store.ts';
-import { formatTime, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { createSpamFilter, type SpamFilter } from './spam-filter.ts';
 
 /** The API server refuses a longer note. */
@@ -169,7 +170,7 @@ async function send(recorder: Recorder, series: Series): Promise<void> {
 
 /** Continues a series; false when the event is no longer there, since the API server keeps it for an hour only. */
 async function extend(recorder: Recorder, series: Series, key: ObjectKey): Promise<boolean> {
-  const value = { count: series.count, lastObservedTime: microTime(series.lastMs) };
+  const value = { count: series.count, lastObservedTime: formatMicroTime(series.lastMs) };
   const outcome = await recorder.store.patch(resources.events, key, [{ op: 'add', path: '/series', value }]);
   return outcome.kind === 'Written';
 }
@@ -181,7 +182,7 @@ function eventObject(options: EventRecorderOptions, series: Series): EventObject
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
     metadata: eventMeta(options, metadata, series.lastMs),
-    eventTime: microTime(series.lastMs),
+    eventTime: formatMicroTime(series.lastMs),
     reportingController: options.component,
     reportingInstance: options.instance.slice(0, 128),
     type: event.type,
@@ -198,7 +199,7 @@ function eventObject(options: EventRecorderOptions, series: Series): EventObject
     },
   };
   if (series.count < 2) return object;
-  return { ...object, series: { count: series.count, lastObservedTime: microTime(series.lastMs) } };
+  return { ...object, series: { count: series.count, lastObservedTime: formatMicroTime(series.lastMs) } };
 }
 
 /** Named after the object and the time as client-go does, plus chance, since two replicas may report in one millisecond. */
@@ -213,11 +214,6 @@ function eventMeta(options: EventRecorderOptions, regarding: ObjectMeta, nowMs: 
 
 function objectId({ kind, metadata }: KubernetesObject): string {
   return `${kind ?? ''}/${metadata.namespace ?? ''}/${metadata.name}/${metadata.uid ?? ''}`;
-}
-
-/** metav1.MicroTime demands exactly six digits after the point; the API server answers 400 to three. */
-function microTime(ms: number): string {
-  return formatTime(ms).replace('Z', '000Z');
 }
 
 /** Cuts between characters, so that the note stays UTF-8. */

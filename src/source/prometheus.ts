@@ -20,7 +20,7 @@ import { readNumber } from './prometheus-answer.ts';
 import { createGridReader, createRangeReader } from './prometheus-window.ts';
 import { aliveQuery, type SelectorConfig } from './selectors.ts';
 import { createSeenInstances } from './seen-instances.ts';
-import type { Arm } from './targets.ts';
+import { readServices } from './services.ts';
 import { createTurns } from './turns.ts';
 import type { UserQueryMode } from './user-query.ts';
 
@@ -156,16 +156,6 @@ async function sample(
   }
   if (refused.length > 0) emit(refused);
   await runBatch(parts, wanted, signal, emit);
-}
-
-function readServices({ stable, canary }: SampleQuery): ReadonlyMap<string, Arm> | SampleOutcome {
-  const services = new Map<string, Arm>(stable.map((name) => [name, 'stable']));
-  const shared = canary.find((name) => services.has(name));
-  if (shared !== undefined) {
-    return noData('SourceRefused', `Service label ${shared} stands for both stable and canary.`);
-  }
-  for (const name of canary) services.set(name, 'canary');
-  return services.size === 0 ? noData('SeriesAbsent', 'No service label to look for was given.') : services;
 }
 
 function toWanted(

@@ -12,6 +12,7 @@ import { emitted } from './emitted.ts';
 import { dataOf, hasAnswered } from './scrape-data.ts';
 import { Rounds } from './scrape-rounds.ts';
 import type { ScrapeEndpoint } from './scrape-target.ts';
+import { readServices } from './services.ts';
 import type { Arm } from './targets.ts';
 import { createTurns, type Turns } from './turns.ts';
 
@@ -113,16 +114,6 @@ function readQueries(queries: readonly SampleQuery[], emit: Call['emit']): reado
   }
   if (refused.length > 0) emit(refused);
   return asked;
-}
-
-function readServices({ stable, canary }: SampleQuery): ReadonlyMap<string, Arm> | SampleOutcome {
-  const shared = canary.find((name) => stable.includes(name));
-  if (shared !== undefined) {
-    return noData('SourceRefused', `Service label ${shared} stands for both stable and canary.`);
-  }
-  const services = new Map<string, Arm>(stable.map((name) => [name, 'stable']));
-  for (const name of canary) services.set(name, 'canary');
-  return services.size === 0 ? noData('SeriesAbsent', 'No service label to look for was given.') : services;
 }
 
 /** A block that is just over is waited for; one round is enough, also where the clocks disagree and it is not that block's. */

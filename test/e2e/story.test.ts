@@ -91,7 +91,7 @@ describe('a release through a real Traefik', { timeout: 300_000 }, () => {
       expect((await shop.route()).spec).toEqual(before);
       const described = await stage.cluster.kubectl(['-n', shopNamespace, 'describe', 'slr', 'bad']);
       expect(described).toContain('MoreErrors');
-      expect(described).toMatch(/Warning +MoreErrors .*.*Canary \d+\/\d+ bad/);
+      expect(described).toMatch(/Warning +MoreErrors .*Canary \d+\/\d+ bad/);
       await expect.poll(() => load.mark() - rolledBack, { timeout: 20_000, interval: 200 }).toBeGreaterThan(9_000);
       const after = load.since(rolledBack + 5_000);
       expect(after.total).toBeGreaterThan(1_000);
