@@ -23,7 +23,7 @@ import { planSteps } from '../rollout/steps.ts';
 import { readCommand } from '../rollout/verbs.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
 import { readSplit, type Pair } from '../traffic/split.ts';
-import { traefikRouterName, traefikServiceNames } from '../traefik/names.ts';
+import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
 import { prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
 import { resolveMember, type Member } from './members.ts';

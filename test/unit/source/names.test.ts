@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { traefikRouterName, traefikServiceNames } from '../../../src/traefik/names.ts';
+import { traefikRouterName, traefikServiceNames } from '../../../src/api/traefik-names.ts';
 
 describe("Traefik's names", () => {
   test('a service has one name for each way its port is written', () => {
