@@ -1,0 +1,124 @@
+/**
+ * What the data plane serves, as plain data that survives a structured clone: the primary compiles it from objects, workers
+ * get it whole once and changes from then on. Its shape is that of Traefik's dynamic configuration, so that the names in
+ * metrics, logs and `/api/http` are the same.
+ */
+
+/** ItemStatus is Traefik's: a disabled router serves nothing (404), one with a warning serves what it can. */
+export type ItemStatus = 'enabled' | 'warning' | 'disabled';
+
+/** Router is one route of an object. */
+export interface Router {
+  /** name as Traefik's provider names it, e.g. `web-shop-1a8fea506310d80b6f91@kubernetescrd`. */
+  readonly name: string;
+  /** entryPoints are names of entry points that exist. */
+  readonly entryPoints: readonly string[];
+  readonly rule: string;
+  readonly syntax: 'v2' | 'v3';
+  /** priority is resolved: what the route says, else the length of the rule in bytes. The greatest wins. */
+  readonly priority: number;
+  /** createdAt (RFC 3339) and then the name decide among equal priorities: the older one wins. */
+  readonly createdAt: string;
+  /** isTls routers take requests that came over TLS, the others those that did not. */
+  readonly isTls: boolean;
+  /** service is the name of a Service. */
+  readonly service: string;
+  /** middlewares are names, in the order of execution. */
+  readonly middlewares: readonly string[];
+  readonly status: ItemStatus;
+  /** errors say in sentences what is wrong, as Traefik's `error`. */
+  readonly errors: readonly string[];
+}
+
+/** Service is where a router sends its requests. */
+export type Service = LoadBalancer | WeightedService;
+
+/** LoadBalancer shares requests out among the servers of one Kubernetes Service and port: a leaf, with metrics of its own. */
+export interface LoadBalancer {
+  readonly kind: 'LoadBalancer';
+  readonly name: string;
+  readonly servers: readonly Server[];
+  /** strategy among servers: in turn, or the less busy of two chosen at random. */
+  readonly strategy: 'RoundRobin' | 'PowerOfTwo';
+  readonly passHostHeader: boolean;
+  readonly sticky: StickyCookie | undefined;
+  /** transport is the name of a Transport; undefined: the default one. */
+  readonly transport: string | undefined;
+  readonly passiveHealth: PassiveHealth | undefined;
+  readonly status: ItemStatus;
+  readonly errors: readonly string[];
+}
+
+/** Server is one endpoint. */
+export interface Server {
+  /** url identifies it, e.g. `http://10.0.0.7:8080`. */
+  readonly url: string;
+  readonly scheme: 'http' | 'https' | 'h2c';
+  readonly host: string;
+  readonly port: number;
+  /** isFenced servers are terminating: requests that stick to one still go there, new ones do not. */
+  readonly isFenced: boolean;
+}
+
+/** WeightedService shares requests out among services by weight; an entry of weight 0 is never chosen. */
+export interface WeightedService {
+  readonly kind: 'Weighted';
+  readonly name: string;
+  readonly services: readonly { readonly name: string; readonly weight: number }[];
+  readonly sticky: StickyCookie | undefined;
+  readonly status: ItemStatus;
+  readonly errors: readonly string[];
+}
+
+/** StickyCookie is Traefik's `sticky.cookie`; the name is resolved. */
+export interface StickyCookie {
+  readonly name: string;
+  readonly isSecure: boolean;
+  readonly isHttpOnly: boolean;
+  readonly sameSite: 'none' | 'lax' | 'strict' | undefined;
+  /** maxAgeSeconds: 0 is a cookie of the session, less than 0 one that is deleted at once. */
+  readonly maxAgeSeconds: number;
+  readonly path: string;
+  readonly domain: string | undefined;
+}
+
+/** PassiveHealth takes a server out for `failureWindowMs` after so many failures within it. */
+export interface PassiveHealth {
+  readonly failureWindowMs: number;
+  readonly maxFailedAttempts: number;
+}
+
+/** Transport says how servers are reached (Traefik's ServersTransport). Durations of 0 are none. */
+export interface Transport {
+  readonly name: string;
+  readonly serverName: string | undefined;
+  readonly isInsecure: boolean;
+  /** rootCas are PEM texts; none: those of the system. */
+  readonly rootCas: readonly string[];
+  readonly certificates: readonly { readonly certificate: string; readonly key: string }[];
+  readonly maxIdlePerHost: number;
+  readonly isHttp2Disabled: boolean;
+  readonly dialTimeoutMs: number;
+  readonly responseHeaderTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** Configuration is all of it, by name. */
+export interface Configuration {
+  readonly routers: ReadonlyMap<string, Router>;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly transports: ReadonlyMap<string, Transport>;
+}
+
+/** ConfigurationChange turns one Configuration into the next. A whole one is a change of the empty one. */
+export interface ConfigurationChange {
+  readonly routers: ItemChanges<Router>;
+  readonly services: ItemChanges<Service>;
+  readonly transports: ItemChanges<Transport>;
+}
+
+/** ItemChanges: `set` are new or different, `removed` are names. */
+export interface ItemChanges<T> {
+  readonly set: readonly T[];
+  readonly removed: readonly string[];
+}
