@@ -16,14 +16,14 @@ export function judgeCheck(check: CheckSpec, state: CheckState | undefined): Che
     return { kind: 'Inconclusive', reason: 'CheckPending', message: `Check ${check.name} has not been evaluated yet.` };
   }
   if (state.failures > check.consecutiveFailureLimit) {
-    const excess = excessOf(check, Number(state.value ?? Number.NaN));
+    const excess = 'value' in state ? excessOf(check, state.value) : 0;
     return { kind: 'Fail', reason: 'CheckFailed', message: failureMessage(check, state), excess };
   }
   if (state.state === 'NoData') {
     return judgeMissingCheck(check, 'CheckNoData', `Check ${check.name} has no data: its query returned nothing.`);
   }
   if (state.state === 'Error') {
-    const message = `Check ${check.name} could not be evaluated ${state.errors} times in a row (${state.reason ?? 'unknown'}), tolerated ${check.consecutiveErrorLimit}.`;
+    const message = `Check ${check.name} could not be evaluated ${state.errors} times in a row (${state.reason}), tolerated ${check.consecutiveErrorLimit}.`;
     if (state.errors > check.consecutiveErrorLimit) return judgeMissingCheck(check, 'CheckErrors', message);
     return { kind: 'Inconclusive', reason: 'CheckUnknown', message };
   }
@@ -52,7 +52,7 @@ function excessOf({ min, max }: CheckSpec, value: number): number {
 }
 
 function failureMessage(check: CheckSpec, state: CheckState): string {
-  const value = state.value === undefined ? 'failed before its data went missing' : `is ${state.value}`;
+  const value = 'value' in state ? `is ${state.value}` : 'failed before its data went missing';
   return `Check ${check.name} ${value}, ${boundsOf(check)}: failed ${state.failures} in a row, tolerated ${check.consecutiveFailureLimit}.`;
 }
 

@@ -1,7 +1,8 @@
 /** What the verdict rests on, as plain data that lives in the status of a Rollout and continues exactly after a restart. */
 import { formatTime, parseTime } from '../clock.ts';
 import type { Block } from './block.ts';
-import { nextCheckState, type CheckResult, type CheckState, findState } from './check.ts';
+import { nextCheckState, type CheckResult, type CheckSpec } from './check.ts';
+import { decodeChecks, encodeChecks } from './check-text.ts';
 import type { SampleOutcome, SamplesOutcome } from './metric-source.ts';
 import { addArms, noCounts, type Counts } from './sample.ts';
 import type { AnalysisSpec } from './spec.ts';
@@ -37,7 +38,8 @@ export interface Evidence {
   /** warmUntil is missing until the canary has answered its first request. */
   readonly warmUntil?: string;
   readonly trials?: Trials;
-  readonly checks?: readonly CheckState[];
+  /** checks is text, as decodeChecks reads it. */
+  readonly checks?: string;
   readonly noData?: NoDataState;
 }
 
@@ -142,15 +144,17 @@ function enterStep(evidence: Evidence, since: string): Evidence {
   return { ...evidence, step: { since, stable: 0, canary: 0 }, trials: restartTrials(evidence.trials ?? {}) };
 }
 
-/** addCheck adds a result of the check `name` that was evaluated at `nowMs`. */
-export function addCheck(evidence: Evidence, name: string, result: CheckResult, nowMs: number): Evidence {
-  const states = evidence.checks ?? [];
-  const next = nextCheckState(name, findState(states, name), result, nowMs);
-  const isNew = findState(states, name) === undefined;
-  return {
-    ...evidence,
-    checks: isNew ? [...states, next] : states.map((state) => (state.name === name ? next : state)),
-  };
+/** addCheck adds a result of `check`, one of those of the spec, that was evaluated at `nowMs`. */
+export function addCheck(
+  evidence: Evidence,
+  checks: readonly CheckSpec[],
+  { check, result }: { readonly check: CheckSpec; readonly result: CheckResult },
+  nowMs: number,
+): Evidence {
+  const states = decodeChecks(checks, evidence.checks).map((state, index) =>
+    checks[index]?.name === check.name ? nextCheckState(state, result, nowMs) : state,
+  );
+  return { ...evidence, checks: encodeChecks(checks, states) };
 }
 
 /** watermarkMs returns the watermark in milliseconds since the epoch. */
@@ -158,12 +162,17 @@ export function watermarkMs(evidence: Evidence): number {
   return parseTime(evidence.watermark) ?? 0;
 }
 
+/** maxMessage characters of what a source says are kept: names of services and URLs may be long, and status is read all day. */
+const maxMessage = 200;
+
 function noDataState(
   previous: NoDataState | undefined,
   outcome: { readonly reason: string; readonly message: string },
   nowMs: number,
 ): NoDataState {
-  return { reason: outcome.reason, message: outcome.message, since: previous?.since ?? formatTime(nowMs) };
+  const { reason, message } = outcome;
+  const short = message.length <= maxMessage ? message : `${message.slice(0, maxMessage - 1)}…`;
+  return { reason, message: short, since: previous?.since ?? formatTime(nowMs) };
 }
 
 function moveWatermark(evidence: Evidence, untilMs: number | undefined): Evidence {

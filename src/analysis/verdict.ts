@@ -3,7 +3,7 @@ import { formatDuration } from '../api/duration.ts';
 import { parseTime } from '../clock.ts';
 import { estimatedRate } from './alternatives.ts';
 import { judgeCheck, type CheckVerdict } from './check-verdict.ts';
-import { findState } from './check.ts';
+import { decodeChecks } from './check-text.ts';
 import type { Evidence } from './evidence.ts';
 import { shareRefutes } from './share.ts';
 import type { AnalysisSpec } from './spec.ts';
@@ -43,14 +43,31 @@ export function judge(spec: AnalysisSpec, evidence: Evidence, share: Share, nowM
     judgeShare(evidence, share),
     judgeRequests(spec, evidence, share),
     judgeNoData(spec, evidence, nowMs),
-    ...spec.checks.map((check) => judgeCheck(check, findState(evidence.checks ?? [], check.name))),
+    ...judgeChecks(spec, evidence),
   ].filter((part) => part !== undefined);
   const worst = parts.reduce((worst, part) => (rankOf(part) < rankOf(worst) ? part : worst));
   const others = parts.filter((part) => part.kind === worst.kind && part !== worst);
-  if (worst.kind === 'Pass') return worst;
+  if (worst.kind === 'Pass') return withPassing(worst, parts);
   const combined = others.length === 0 ? worst : withOthers(worst, others);
   if (worst.kind !== 'Inconclusive') return combined;
-  return { ...combined, mayRaise: [worst, ...others].every((part) => part.mayRaise === true) };
+  const mayRaise = [worst, ...others].every((part) => part.mayRaise === true);
+  return { ...withPassing(combined, parts), mayRaise };
+}
+
+function judgeChecks({ checks }: AnalysisSpec, evidence: Evidence): readonly (Verdict | undefined)[] {
+  const states = decodeChecks(checks, evidence.checks);
+  return checks.map((check, index) => judgeCheck(check, states[index]));
+}
+
+/** mostPassing checks are told with their values; of a failure they would only hide the cause. */
+const mostPassing = 3;
+
+function withPassing(verdict: Verdict, parts: readonly Verdict[]): Verdict {
+  const passing = parts.filter(({ reason }) => reason === 'CheckPassing').map(({ message }) => message);
+  if (passing.length === 0) return verdict;
+  const rest = passing.length - mostPassing;
+  const more = rest > 0 ? [`And ${rest} more checks pass.`] : [];
+  return { ...verdict, message: [verdict.message, ...passing.slice(0, mostPassing), ...more].join(' ') };
 }
 
 function withOthers(worst: Verdict, others: readonly Verdict[]): Verdict {

@@ -46,24 +46,6 @@ export interface NoDataState {
   readonly since: string;
 }
 
-/** CheckStatus is the last result of a check and its streaks. */
-export interface CheckStatus {
-  /** Name of the check. */
-  readonly name: string;
-  /** Last value. */
-  readonly value?: string;
-  /** Last state. */
-  readonly state: 'Passing' | 'Failing' | 'Error' | 'NoData';
-  /** CamelCase code of the last error. */
-  readonly reason?: string;
-  /** Failures in a row. */
-  readonly failures: number;
-  /** Errors in a row. */
-  readonly errors: number;
-  /** When it was last evaluated. */
-  readonly at: string;
-}
-
 /** Trials are the sequential tests, in the compact form that docs/analysis.md describes. */
 export interface Trials {
   /** Canary's error ratio against stable's. */
@@ -120,8 +102,8 @@ export interface AnalysisEvidence {
   readonly warmUntil?: string;
   /** Trials are the sequential tests, in the compact form that docs/analysis.md describes. */
   readonly trials?: Trials;
-  /** State of each check. */
-  readonly checks?: readonly CheckStatus[];
+  /** Last result of each check and how often it failed in a row, in a compact form; the message has it in words. */
+  readonly checks?: string;
   /** NoDataState says since when and why samples are missing. */
   readonly noData?: NoDataState;
 }

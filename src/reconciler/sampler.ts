@@ -1,7 +1,8 @@
 /** Gathers evidence for the rollouts that run, on one grid for all of them; it ticks only while there is one. */
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import type { ObjectKey } from '../api/kubernetes.ts';
-import { dueChecks } from '../analysis/check.ts';
+import { checkDueAtMs, type CheckSpec } from '../analysis/check.ts';
+import { decodeChecks } from '../analysis/check-text.ts';
 import { lastBlockEnd } from '../analysis/block.ts';
 import { addCheck, addSamples, watermarkMs, type Evidence, type Stage } from '../analysis/evidence.ts';
 import type { MetricSource, SampleOutcome } from '../analysis/metric-source.ts';
@@ -189,16 +190,17 @@ export class Sampler {
     const due = checked.flatMap((entry) => {
       const { plan, evidence } = entry;
       if (nowMs < (parseTime(evidence.since) ?? 0)) return [];
-      return dueChecks(plan.spec.checks, evidence.checks ?? [], dueMs).map((check) => ({ of: entry, check }));
+      const { checks } = plan.spec;
+      const states = decodeChecks(checks, evidence.checks);
+      const isDue = (check: CheckSpec, index: number): boolean => checkDueAtMs(check, states[index], dueMs) <= dueMs;
+      return checks.filter(isDue).map((check) => ({ of: entry, check }));
     });
     this.#asker.ask(due);
   }
 
   #addChecks(checked: readonly CheckedCheck<Followed>[]): void {
     const nowMs = this.#options.nowMs();
-    for (const { of: entry, check, result } of checked) {
-      entry.evidence = addCheck(entry.evidence, check.name, result, nowMs);
-    }
+    for (const one of checked) one.of.evidence = addCheck(one.of.evidence, one.of.plan.spec.checks, one, nowMs);
     this.#tell(new Set(checked.map(({ of }) => of)));
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { judgeCheck, type CheckVerdict } from '../../../src/analysis/check-verdict.ts';
-import type { CheckSpec, CheckState } from '../../../src/analysis/check.ts';
+import type { CheckResult, CheckSpec, CheckState } from '../../../src/analysis/check.ts';
 
 const check: CheckSpec = {
   name: 'queue-depth',
@@ -12,27 +12,29 @@ const check: CheckSpec = {
   onNoData: 'Hold',
 };
 
-function judged(state: Partial<CheckState>, spec: Partial<CheckSpec> = {}): CheckVerdict | undefined {
-  const at = '2027-01-15T08:00:00.000Z';
-  return judgeCheck(
-    { ...check, ...spec },
-    { name: 'queue-depth', value: '3', state: 'Passing', failures: 0, errors: 0, at, ...state },
-  );
+/** Streaks are the failures and errors in a row. */
+type Streaks = Partial<Pick<CheckState, 'failures' | 'errors'>>;
+
+function judged(state: CheckResult & Streaks, spec: Partial<CheckSpec> = {}): CheckVerdict | undefined {
+  return judgeCheck({ ...check, ...spec }, { failures: 0, errors: 0, atMs: 0, ...state });
 }
 
-const cases: Record<string, [Partial<CheckState>, Partial<CheckSpec>, Partial<CheckVerdict> | undefined]> = {
+const three = { state: 'Passing', value: 3 } as const;
+const refused = { state: 'Error', reason: 'SourceRefused' } as const;
+
+const cases: Record<string, [CheckResult & Streaks, Partial<CheckSpec>, Partial<CheckVerdict> | undefined]> = {
   'a check within its bounds passes': [
-    {},
+    three,
     {},
     { kind: 'Pass', reason: 'CheckPassing', message: 'Check queue-depth is 3, allowed at most 100.' },
   ],
   'a check failing as often as tolerated is inconclusive': [
-    { state: 'Failing', value: '150', failures: 2 },
+    { state: 'Failing', value: 150, failures: 2 },
     {},
     { kind: 'Inconclusive', reason: 'CheckFailing' },
   ],
   'a check failing once more than tolerated fails, with check, value and bound': [
-    { state: 'Failing', value: '150', failures: 3 },
+    { state: 'Failing', value: 150, failures: 3 },
     { min: 1 },
     {
       kind: 'Fail',
@@ -41,12 +43,12 @@ const cases: Record<string, [Partial<CheckState>, Partial<CheckSpec>, Partial<Ch
     },
   ],
   'a check in error as often as tolerated is inconclusive': [
-    { state: 'Error', errors: 4 },
+    { ...refused, errors: 4 },
     {},
     { kind: 'Inconclusive', reason: 'CheckUnknown' },
   ],
   'a check in error once more than tolerated has no data, and says why': [
-    { state: 'Error', errors: 5, reason: 'SourceRefused' },
+    { ...refused, errors: 5 },
     {},
     {
       kind: 'NoData',
@@ -55,15 +57,11 @@ const cases: Record<string, [Partial<CheckState>, Partial<CheckSpec>, Partial<Ch
     },
   ],
   'a check in error too often follows its onNoData': [
-    { state: 'Error', errors: 5 },
+    { ...refused, errors: 5 },
     { onNoData: 'Rollback' },
     { kind: 'Fail', reason: 'CheckErrors' },
   ],
-  'a check in error too often is skipped with Ignore': [
-    { state: 'Error', errors: 5 },
-    { onNoData: 'Ignore' },
-    undefined,
-  ],
+  'a check in error too often is skipped with Ignore': [{ ...refused, errors: 5 }, { onNoData: 'Ignore' }, undefined],
   'a check without data holds by default': [{ state: 'NoData' }, {}, { kind: 'NoData', reason: 'CheckNoData' }],
   'a check without data is skipped with Ignore': [{ state: 'NoData' }, { onNoData: 'Ignore' }, undefined],
   'a check without data fails with Rollback': [
@@ -87,8 +85,8 @@ describe('a check', () => {
 
   test('without bounds passes with any number', () => {
     const { max: _max, ...unbounded } = check;
-    const state: CheckState = { name: 'queue-depth', value: '1e9', state: 'Passing', failures: 0, errors: 0, at: '' };
-    expect(judgeCheck(unbounded, state)?.message).toBe('Check queue-depth is 1e9, without bounds.');
+    const state: CheckState = { ...three, value: 1e9, failures: 0, errors: 0, atMs: 0 };
+    expect(judgeCheck(unbounded, state)?.message).toBe('Check queue-depth is 1000000000, without bounds.');
   });
 
   test('that was never evaluated is inconclusive', () => {
@@ -97,19 +95,18 @@ describe('a check', () => {
 });
 
 describe('the excess of a failing check', () => {
-  const excesses: Record<string, [string, Partial<CheckSpec>, number]> = {
-    'is in percent of the upper bound': ['150', {}, 50],
-    'is in percent of the lower bound': ['-15', { min: -10 }, 50],
-    'is at most a hundred': ['1e9', {}, 100],
-    'is a hundred where the bound is zero': ['0.001', { max: 0 }, 100],
-    'is nothing within the bounds': ['3', {}, 0],
+  const excesses: Record<string, [number, Partial<CheckSpec>, number]> = {
+    'is in percent of the upper bound': [150, {}, 50],
+    'is in percent of the lower bound': [-15, { min: -10 }, 50],
+    'is at most a hundred': [1e9, {}, 100],
+    'is a hundred where the bound is zero': [0.001, { max: 0 }, 100],
+    'is nothing within the bounds': [3, {}, 0],
   };
   test.each(Object.entries(excesses))('%s', (_name, [value, spec, expected]) => {
     expect(judged({ state: 'Failing', value, failures: 3 }, spec)?.excess).toBeCloseTo(expected, 9);
   });
 
   test('is nothing where the value is gone', () => {
-    const gone = { name: 'queue-depth', state: 'NoData', failures: 3, errors: 0, at: '' } as const;
-    expect(judgeCheck(check, gone)?.excess).toBe(0);
+    expect(judged({ state: 'NoData', failures: 3 })?.excess).toBe(0);
   });
 });

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  checkDueAtMs,
-  dueChecks,
-  evaluateCheck,
-  type CheckResult,
-  type CheckSpec,
-} from '../../../src/analysis/check.ts';
+import { checkDueAtMs, evaluateCheck, type CheckResult, type CheckSpec } from '../../../src/analysis/check.ts';
+import { decodeChecks } from '../../../src/analysis/check-text.ts';
 import {
   addCheck,
   addSamples,
@@ -157,7 +152,6 @@ describe('the guard', () => {
 });
 
 describe('the size of status.analysis', () => {
-  const checks = ['queue-depth', 'p99-checkout', 'cpu-throttling', 'kafka-lag', 'db-connections'];
   const traffic: Traffic = {
     seed: 'size',
     rps: 500,
@@ -177,25 +171,12 @@ describe('the size of status.analysis', () => {
     expect(trials.latencyPlan?.split(' ')).toHaveLength(5);
   });
 
-  test('stays below 2 KB with every test there is', () => {
-    expect(JSON.stringify(looked).length).toBeLessThan(1600);
+  test('stays far below 2 KB with every test there is', () => {
+    expect(JSON.stringify(looked).length).toBeLessThan(1300);
   });
 
-  test('stays far below with what is usual', () => {
-    expect(JSON.stringify(small).length).toBeLessThan(1150);
-  });
-
-  test('is a little over 2 KB with five checks that fail and missing data besides', () => {
-    const missing: SampleOutcome = {
-      kind: 'NoData',
-      reason: 'SourceUnreachable',
-      message: 'Prometheus does not answer.',
-    };
-    const checked = checks.reduce(
-      (evidence, name) => addCheck(evidence, name, { state: 'Failing', value: '150.25' }, startMs + 60_000),
-      addSamples(looked, missing, context, startMs),
-    );
-    expect(JSON.stringify(checked).length).toBeLessThan(1600 + 128 + 5 * 115);
+  test('is below 1 KB with what is usual', () => {
+    expect(JSON.stringify(small).length).toBeLessThan(1000);
   });
 });
 
@@ -203,19 +184,19 @@ describe('a check', () => {
   const outcomes: Record<string, [QueryOutcome, CheckResult]> = {
     'passes at its upper bound': [
       { kind: 'Value', value: 100 },
-      { state: 'Passing', value: '100' },
+      { state: 'Passing', value: 100 },
     ],
     'passes at its lower bound': [
       { kind: 'Value', value: -1 },
-      { state: 'Passing', value: '-1' },
+      { state: 'Passing', value: -1 },
     ],
     'fails above its upper bound': [
       { kind: 'Value', value: 100.5 },
-      { state: 'Failing', value: '100.5' },
+      { state: 'Failing', value: 100.5 },
     ],
     'fails below its lower bound': [
       { kind: 'Value', value: -1.5 },
-      { state: 'Failing', value: '-1.5' },
+      { state: 'Failing', value: -1.5 },
     ],
     'has no data with NaN': [{ kind: 'Value', value: Number.NaN }, { state: 'NoData' }],
     'is an error with +Inf': [
@@ -242,40 +223,52 @@ describe('a check', () => {
     expect(evaluateCheck(unbounded, { kind: 'Value', value: Number.POSITIVE_INFINITY }).state).toBe('Error');
   });
 
+  test('rounds its value to seven digits, after it has been compared', () => {
+    const result = evaluateCheck(check, { kind: 'Value', value: 100.000_001_23 });
+    expect(result).toEqual({ state: 'Failing', value: 100 });
+    expect(evaluateCheck(check, { kind: 'Value', value: -0 })).toStrictEqual({ state: 'Passing', value: 0 });
+  });
+
   test('counts failures and errors in a row', () => {
-    const results: [CheckResult['state'], number, number][] = [
-      ['Failing', 1, 0],
-      ['Failing', 2, 0],
-      ['Error', 2, 1],
-      ['Error', 2, 2],
-      ['Failing', 3, 0],
-      ['NoData', 3, 0],
-      ['Passing', 0, 0],
-      ['Error', 0, 1],
-      ['NoData', 0, 0],
+    const failing = { state: 'Failing', value: 150 } as const;
+    const error = { state: 'Error', reason: 'SourceRefused' } as const;
+    const passing = { state: 'Passing', value: 1 } as const;
+    const results: [CheckResult, number, number][] = [
+      [failing, 1, 0],
+      [failing, 2, 0],
+      [error, 2, 1],
+      [error, 2, 2],
+      [failing, 3, 0],
+      [{ state: 'NoData' }, 3, 0],
+      [passing, 0, 0],
+      [error, 0, 1],
+      [{ state: 'NoData' }, 0, 0],
     ];
     let evidence = start();
-    for (const [state, failures, errors] of results) {
-      evidence = addCheck(evidence, 'depth', { state }, startMs);
-      expect(evidence.checks).toEqual([{ name: 'depth', state, failures, errors, at: '2027-01-15T08:00:00.000Z' }]);
+    for (const [result, failures, errors] of results) {
+      evidence = addCheck(evidence, [check], { check, result }, startMs);
+      expect(decodeChecks([check], evidence.checks)).toEqual([{ ...result, failures, errors, atMs: startMs }]);
     }
   });
 
   test('keeps its place among others and drops an old value', () => {
-    let evidence = addCheck(start(), 'one', { state: 'Passing', value: '1' }, startMs);
-    evidence = addCheck(evidence, 'two', { state: 'Passing', value: '2' }, startMs);
-    evidence = addCheck(evidence, 'one', { state: 'Error' }, startMs + 1_000);
-    expect(evidence.checks?.map(({ name, value }) => [name, value])).toEqual([
-      ['one', undefined],
-      ['two', '2'],
+    const two = { ...check, name: 'two' };
+    const checks = [check, two];
+    let evidence = addCheck(start(), checks, { check: two, result: { state: 'Passing', value: 2 } }, startMs);
+    expect(decodeChecks(checks, evidence.checks)[0]).toBeUndefined();
+    evidence = addCheck(evidence, checks, { check, result: { state: 'Passing', value: 1 } }, startMs);
+    evidence = addCheck(evidence, checks, { check, result: { state: 'NoData' } }, startMs + 1_000);
+    expect(decodeChecks(checks, evidence.checks)).toEqual([
+      { state: 'NoData', failures: 0, errors: 0, atMs: startMs + 1_000 },
+      { state: 'Passing', value: 2, failures: 0, errors: 0, atMs: startMs },
     ]);
   });
 
   test('is due at once, then after each interval, and at once when its time lies in the future', () => {
-    const evidence = addCheck(start(), 'depth', { state: 'Passing' }, startMs);
-    const due = (nowMs: number): number => dueChecks([check], evidence.checks ?? [], nowMs).length;
-    expect(dueChecks([check], [], startMs)).toEqual([check]);
-    expect([due(startMs + 29_999), due(startMs + 30_000), due(startMs - 1)]).toEqual([0, 1, 1]);
-    expect(checkDueAtMs(check, evidence.checks?.[0], startMs + 1)).toBe(startMs + 30_000);
+    const result = { state: 'Passing', value: 1 } as const;
+    const [state] = decodeChecks([check], addCheck(start(), [check], { check, result }, startMs).checks);
+    expect(checkDueAtMs(check, undefined, startMs)).toBe(startMs);
+    expect(checkDueAtMs(check, state, startMs + 1)).toBe(startMs + 30_000);
+    expect(checkDueAtMs(check, state, startMs - 1)).toBe(startMs - 1);
   });
 });

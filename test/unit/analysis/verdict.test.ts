@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { CheckSpec, CheckState } from '../../../src/analysis/check.ts';
+import type { CheckResult, CheckSpec } from '../../../src/analysis/check.ts';
+import { encodeChecks } from '../../../src/analysis/check-text.ts';
 import type { Evidence } from '../../../src/analysis/evidence.ts';
 import type { AnalysisSpec } from '../../../src/analysis/spec.ts';
 import { judge, urgencyOf, type Share, type Verdict } from '../../../src/analysis/verdict.ts';
 import { begin, lastLook, startMs, usualSpec, type Traffic } from '../../support/judged-traffic.ts';
 
 const nowMs = startMs + 1_200_000;
-const at = new Date(nowMs).toISOString();
 const share: Share = { weightPercent: 5, isComparable: true };
 
 const check: CheckSpec = {
@@ -19,10 +19,10 @@ const check: CheckSpec = {
   onNoData: 'Hold',
 };
 const withCheck: AnalysisSpec = { ...usualSpec, checks: [check] };
-const failingCheck: Partial<Evidence> = { checks: [state({ state: 'Failing', value: '150', failures: 3 })] };
+const failingCheck: Partial<Evidence> = checked({ state: 'Failing', value: 150 }, 3);
 
-function state(change: Partial<CheckState>): CheckState {
-  return { name: 'queue-depth', value: '3', state: 'Passing', failures: 0, errors: 0, at, ...change };
+function checked(result: CheckResult, failures = 0): Pick<Evidence, 'checks'> {
+  return { checks: encodeChecks([check], [{ ...result, failures, errors: 0, atMs: nowMs }]) };
 }
 function after(count: number, traffic: Partial<Traffic>): Evidence {
   return lastLook({ seed: 'verdict', rps: 500, ...traffic }, count).evidence;
@@ -155,19 +155,19 @@ const parts: Record<string, [AnalysisSpec, Evidence, Expected]> = {
     missing(few, 1_000),
     { kind: 'NoData', reason: 'SourceUnreachable', mayRaise: undefined },
   ],
-  'a passing check changes nothing': [
+  'a passing check changes nothing, and tells its value': [
     withCheck,
-    { ...proven, checks: [state({})] },
-    { kind: 'Pass', reason: 'ProvenSafe' },
+    { ...proven, ...checked({ state: 'Passing', value: 3 }) },
+    { kind: 'Pass', reason: 'ProvenSafe', message: / Check queue-depth is 3, allowed at most 100\.$/ },
   ],
   'a check that fails but not often enough holds a canary that is proven safe': [
     withCheck,
-    { ...proven, checks: [state({ state: 'Failing', value: '150', failures: 2 })] },
+    { ...proven, ...checked({ state: 'Failing', value: 150 }, 2) },
     { kind: 'Inconclusive', reason: 'CheckFailing', mayRaise: false },
   ],
   'a check that fails but not often enough holds a canary that may go on': [
     withCheck,
-    { ...unproven, checks: [state({ state: 'Failing', value: '150', failures: 2 })] },
+    { ...unproven, ...checked({ state: 'Failing', value: 150 }, 2) },
     { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: false, message: / And 1 more: CheckFailing\.$/ },
   ],
   'a check that was never evaluated holds a canary that may go on': [
@@ -177,12 +177,12 @@ const parts: Record<string, [AnalysisSpec, Evidence, Expected]> = {
   ],
   'a passing check lets a canary go on that may': [
     withCheck,
-    { ...unproven, checks: [state({})] },
+    { ...unproven, ...checked({ state: 'Passing', value: 3 }) },
     { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: true },
   ],
   'a check without data outranks a canary that may go on': [
     withCheck,
-    { ...unproven, checks: [state({ state: 'NoData' })] },
+    { ...unproven, ...checked({ state: 'NoData' }) },
     { kind: 'NoData', reason: 'CheckNoData', mayRaise: undefined },
   ],
   'a check alone fails a canary that is proven safe': [
@@ -197,7 +197,7 @@ const parts: Record<string, [AnalysisSpec, Evidence, Expected]> = {
   ],
   'the state of a check that the spec no longer has is not judged': [
     usualSpec,
-    { ...proven, checks: [state({ name: 'gone', state: 'Failing', failures: 9 })] },
+    { ...proven, ...checked({ state: 'Failing', value: 150 }, 9) },
     { kind: 'Pass', reason: 'ProvenSafe' },
   ],
 };
@@ -297,8 +297,8 @@ describe('the excess of a failure', () => {
   });
 
   test('is that of the worst part', () => {
-    const checks = [state({ state: 'Failing', value: '190', failures: 3 })];
-    expect(excessOf(withCheck, { ...counted(50, 50), checks }).excess).toBeCloseTo(90, 9);
+    const failing = checked({ state: 'Failing', value: 190 }, 3);
+    expect(excessOf(withCheck, { ...counted(50, 50), ...failing }).excess).toBeCloseTo(90, 9);
   });
 
   test('is given to failures only, and only these are urgent', () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CheckSpec } from '../../../src/analysis/check.ts';
+import { decodeChecks } from '../../../src/analysis/check-text.ts';
 import type { MetricSource, SampleAnswer, SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
 import type { ObjectKey } from '../../../src/api/kubernetes.ts';
 import { Sampler, type SamplePlan } from '../../../src/reconciler/sampler.ts';
@@ -212,8 +213,10 @@ describe('the checks of many rollouts', () => {
     follow(10, (index) => [check('depth', index < 9 ? 'max(depth)' : 'max(other)')]);
     await clock.advance(10_000);
     expect(checked.toSorted()).toEqual(['max(depth)', 'max(depth)', 'max(other)', 'max(other)']);
-    for (let index = 0; index < 10; index += 1)
-      expect(sampler.evidence(keyOf(index), 'first')?.checks).toMatchObject([{ name: 'depth', state: 'Passing' }]);
+    for (let index = 0; index < 10; index += 1) {
+      const text = sampler.evidence(keyOf(index), 'first')?.checks;
+      expect(decodeChecks([check('depth', '')], text)).toMatchObject([{ state: 'Passing', value: 1 }]);
+    }
     expect(calls).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CheckSpec } from '../../../src/analysis/check.ts';
+import { decodeChecks, type CheckStates } from '../../../src/analysis/check-text.ts';
 import { decodeComparison } from '../../../src/analysis/comparison.ts';
 import { startEvidence, type Stage } from '../../../src/analysis/evidence.ts';
 import type { MetricSource, SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
@@ -67,6 +68,8 @@ beforeEach(() => {
   });
 });
 
+const shown = (checks: readonly CheckSpec[]): CheckStates =>
+  decodeChecks(checks, sampler.evidence(shop, 'first')?.checks);
 const second = (): number => clock.monotonicMs() / 1_000;
 
 const absent: SampleOutcome = { kind: 'NoData', reason: 'SeriesAbsent', message: 'Nothing is known.' };
@@ -288,7 +291,8 @@ describe('how evidence begins', () => {
     'not before the past could be read: after %s it is asked again, at every tick',
     async (reason) => {
       history = async () => ({ kind: 'NoData', reason, message: 'No answer.' });
-      sampler.follow(shop, plan({}, [check('depth', 60_000)]), undefined);
+      const checks = [check('depth', 60_000)];
+      sampler.follow(shop, plan({}, checks), undefined);
       await clock.advance(30_000);
       expect([histories.map(({ second }) => second), asked]).toEqual([[20, 25, 30], []]);
       expect(sampler.evidence(shop, 'first')).toMatchObject({
@@ -299,7 +303,8 @@ describe('how evidence begins', () => {
       history = past;
       await clock.advance(intervalMs);
       expect([histories.length, asked.map(({ query }) => query.sinceMs - startMs)]).toEqual([4, [0]]);
-      expect(sampler.evidence(shop, 'first')).toMatchObject({ canary: { requests: 10 }, checks: [{ name: 'depth' }] });
+      expect(sampler.evidence(shop, 'first')).toMatchObject({ canary: { requests: 10 } });
+      expect(shown(checks)).toMatchObject([{ atMs: startMs + 5_000 }]);
       expect(sampler.evidence(shop, 'first')).not.toHaveProperty('noData');
     },
   );
@@ -335,15 +340,16 @@ describe('how evidence begins', () => {
 
 describe('the checks of a Sampler', () => {
   it('are asked at their own intervals, from the start of the step on', async () => {
-    sampler.follow(shop, plan({ stage: since(7_000) }, [check('slow', 30_000), check('fast', 10_000)]), undefined);
+    const checks = [check('slow', 30_000), check('fast', 10_000)];
+    sampler.follow(shop, plan({ stage: since(7_000) }, checks), undefined);
     await clock.advance(45_000);
     const seconds = (name: string) =>
       checked.filter(({ promql }) => promql === `max(${name})`).map(({ second }) => second);
     expect(seconds('slow')).toEqual([10, 40]);
     expect(seconds('fast')).toEqual([10, 20, 30, 40]);
-    expect(sampler.evidence(shop, 'first')?.checks).toMatchObject([
-      { name: 'slow', state: 'Passing', value: '1' },
-      { name: 'fast', state: 'Passing', value: '1' },
+    expect(shown(checks)).toMatchObject([
+      { state: 'Passing', value: 1, atMs: startMs + 40_000 },
+      { state: 'Passing', value: 1, atMs: startMs + 40_000 },
     ]);
   });
 
@@ -362,22 +368,11 @@ describe('the checks of a Sampler', () => {
       if (promql !== 'max(third)') await clock.sleep(10_000);
       return { kind: 'Value', value: 9 };
     };
-    sampler.follow(
-      shop,
-      plan(
-        {},
-        ['first', 'second', 'third'].map((name) => check(name, 60_000)),
-      ),
-      undefined,
-    );
+    const checks = ['first', 'second', 'third'].map((name) => check(name, 60_000));
+    sampler.follow(shop, plan({}, checks), undefined);
     await clock.advance(15_000);
     expect(checked.map(({ second }) => second)).toEqual([5, 5, 5]);
-    const states = sampler.evidence(shop, 'first')?.checks ?? [];
-    expect(states.map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual([
-      'first Failing',
-      'second Failing',
-      'third Failing',
-    ]);
+    expect(shown(checks).map((state) => state?.state)).toEqual(['Failing', 'Failing', 'Failing']);
   });
 });
 
@@ -409,11 +404,10 @@ describe('a Sampler with a source in trouble', () => {
 
   it('counts a check that cannot be asked as an error of it', async () => {
     query = () => Promise.reject(new Error('defect'));
-    sampler.follow(shop, plan({}, [check('broken', 5_000)]), undefined);
+    const checks = [check('broken', 5_000)];
+    sampler.follow(shop, plan({}, checks), undefined);
     await clock.advance(10_000);
-    expect(sampler.evidence(shop, 'first')?.checks).toMatchObject([
-      { name: 'broken', state: 'Error', reason: 'SourceUnreachable', errors: 2 },
-    ]);
+    expect(shown(checks)).toMatchObject([{ state: 'Error', reason: 'SourceUnreachable', errors: 2 }]);
   });
 
   it('tells the reason of missing data as the source gives it', async () => {
