@@ -1,9 +1,8 @@
 /** The settings of the controller: read from flags and environment by main.ts, validated here, all problems at once. */
-import { parseDuration } from './api/duration.ts';
 import type { ObjectKey } from './api/kubernetes.ts';
 import { electionTimingProblems, type ElectionTimings } from './controller/election-timings.ts';
-import { SluiceError } from './errors.ts';
 import { sourceNames, type SourceName } from './reconciler/samplers.ts';
+import { createSettingReader, isHttpUrl, refuseProblems, type SettingReader } from './setting-reader.ts';
 import type { UserQueryMode } from './source/user-query.ts';
 import { isCronExpression } from './telemetry/cron.ts';
 import type { LogLevel } from './telemetry/logger.ts';
@@ -112,11 +111,9 @@ type SettingName = keyof typeof settingDefaults;
 
 /** parseSettings returns the settings; it throws ConfigInvalid with every problem in one message. */
 export function parseSettings(raw: RawSettings): ControllerSettings {
-  const reader = createReader(raw);
+  const reader = createSettingReader<SettingName>(raw, settingDefaults);
   const { optionalText, durationMs, positiveMs, oneOf, matching, problems } = reader;
-  const [healthHost, healthPort] = splitAddress(
-    matching('healthAddress', (address) => splitAddress(address) !== undefined, 'host:port, [IPv6]:port or :port'),
-  ) ?? ['', 0];
+  const [healthHost, healthPort] = reader.address('healthAddress');
   const settings: ControllerSettings = {
     kubeconfig: optionalText('kubeconfig'),
     context: optionalText('context'),
@@ -145,11 +142,7 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
     logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
   };
   problems.push(...prometheusProblems(settings.prometheus));
-  if (problems.length > 0)
-    throw new SluiceError(
-      'ConfigInvalid',
-      `The configuration has ${problems.length} problem(s): ${problems.join('; ')}.`,
-    );
+  refuseProblems(problems);
   return Object.freeze(settings);
 }
 
@@ -219,56 +212,8 @@ function withFlags(sentence: string): string {
     .replaceAll('retryPeriodMs', '--lease-retry-period in ms');
 }
 
-type Reader = ReturnType<typeof createReader>;
-
-/** createReader reads single settings and collects what is wrong with them. */
-function createReader(raw: RawSettings) {
-  const problems: string[] = [];
-  const text = (name: SettingName): string => raw[name] || settingDefaults[name];
-  const matching = (name: SettingName, isValid: (value: string) => boolean, want: string): string => {
-    const value = text(name);
-    if (!isValid(value)) problems.push(`--${kebab(name)} is "${withoutCredentials(value)}"; it must be ${want}`);
-    return value;
-  };
-  const durationMs = (name: SettingName): number => parseDuration(matching(name, isDuration, 'a duration like 15s'));
-  // A period of zero would be a busy loop, a deadline of zero the end of every query.
-  const isPositive = (value: string): boolean => isDuration(value) && parseDuration(value) > 0;
-  return {
-    problems,
-    matching,
-    durationMs,
-    optionalText: (name: SettingName): string | undefined => text(name) || undefined,
-    positiveMs: (name: SettingName): number =>
-      parseDuration(matching(name, isPositive, 'a duration like 15s, longer than zero')),
-    oneOf: <T extends string>(name: SettingName, allowed: readonly T[]): T =>
-      matching(name, (value) => (allowed as readonly string[]).includes(value), `one of ${allowed.join(', ')}`) as T,
-  };
-}
-
-function isDuration(text: string): boolean {
-  return /^([0-9]+(h|m|s|ms))+$/.test(text);
-}
+type Reader = SettingReader<SettingName>;
 
 function isLabelName(text: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(text);
-}
-
-/** splitAddress returns host and port; the host is empty for every address. */
-function splitAddress(text: string): readonly [string, number] | undefined {
-  const [, ipv6, host = '', port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):([0-9]{1,5})$/.exec(text) ?? [];
-  return port === undefined || Number(port) > 65_535 ? undefined : [ipv6 ?? host, Number(port)];
-}
-
-function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-/** withoutCredentials makes a value fit for a message: what stands before an @ may be a password, however malformed the rest. */
-function withoutCredentials(url: string): string {
-  return url.replace(/^.*@/s, '***@');
-}
-
-function isHttpUrl(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
 }

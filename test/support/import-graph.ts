@@ -18,6 +18,7 @@ export const ranks: Readonly<Record<string, number>> = {
   traffic: 2,
   rule: 2,
   balance: 2,
+  'setting-reader.ts': 2,
   rollout: 3,
   telemetry: 3,
   kube: 4,
