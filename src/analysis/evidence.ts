@@ -163,7 +163,7 @@ export function watermarkMs(evidence: Evidence): number {
 }
 
 /** maxMessage characters of what a source says are kept: names of services and URLs may be long, and status is read all day. */
-const maxMessage = 200;
+const maxMessage = 160;
 
 function noDataState(
   previous: NoDataState | undefined,
