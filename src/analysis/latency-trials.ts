@@ -13,7 +13,7 @@ import {
   type LatencyState,
 } from './latency.ts';
 import { decodeLatency, encodeLatency } from './latency-text.ts';
-import { addToLimit } from './limit.ts';
+import { addToLimit, startLimit } from './limit.ts';
 import type { SamplesOutcome } from './metric-source.ts';
 import { decodeNumbers, encodeNumbers } from './numbers.ts';
 import { logMixture } from './sequential.ts';
@@ -40,15 +40,20 @@ export function startLatencyTrials(
   { blocks, bounds = [] }: Pick<SamplesOutcome, 'blocks' | 'bounds'>,
 ): Partial<Trials> {
   const stable = blocks.flatMap(({ durations }) => (durations === undefined ? [] : [durations.stable]));
-  return planOrCollect(spec, { bounds, durations: stable.reduce(addDurations, noDurations) }, stable);
+  return planOrCollect(spec, { bounds, durations: stable.reduce(addDurations, noDurations) }, { blocks: stable });
+}
+
+/** Funded is a Place that tells what part of 1 the tests that begin in this block, or with the next one, find left. */
+export interface Funded extends Place {
+  readonly capital: { readonly latency: () => number; readonly latencySlo: () => number };
 }
 
 /** addToLatencyTrials adds the durations of a block. */
-export function addToLatencyTrials(trials: Trials, durations: ArmDurations, place: Place): Partial<Trials> {
+export function addToLatencyTrials(trials: Trials, durations: ArmDurations, place: Funded): Partial<Trials> {
   return { ...addSlo(trials, durations.canary, place), ...addComparison(trials, durations, place) };
 }
 
-function addComparison(trials: Trials, durations: ArmDurations, place: Place): Partial<Trials> {
+function addComparison(trials: Trials, durations: ArmDurations, place: Funded): Partial<Trials> {
   const { spec, bounds, isAlone, isWarm, plannedBlocks } = place;
   if (spec.compare === 'None' || isAlone) return {};
   const plan = plannedLatency(trials);
@@ -69,17 +74,18 @@ interface Collected {
   readonly durations: Durations;
 }
 
-function collect({ latencyHistory }: Trials, stable: Durations, { spec, bounds }: Place): Partial<Trials> {
+function collect({ latencyHistory }: Trials, stable: Durations, { spec, bounds, capital }: Funded): Partial<Trials> {
   const known = readCollected(latencyHistory);
   const isSame = known !== undefined && known.bounds.join() === bounds.join();
-  return planOrCollect(spec, { bounds, durations: isSame ? addDurations(known.durations, stable) : stable });
+  const collected = { bounds, durations: isSame ? addDurations(known.durations, stable) : stable };
+  return planOrCollect(spec, collected, { capital: capital.latency() });
 }
 
 /** planOrCollect plans for what was collected; `blocks` of it, where they are known, tell how slow requests cluster. */
 function planOrCollect(
   { latency }: AnalysisSpec,
   { bounds, durations }: Collected,
-  blocks: readonly Durations[] = [],
+  { blocks = [], capital }: { readonly blocks?: readonly Durations[]; readonly capital?: number },
 ): Partial<Trials> {
   const plan = planLatency({ bounds, history: durations, ...latency });
   if (plan.kind !== 'Planned')
@@ -91,7 +97,7 @@ function planOrCollect(
         stable: pick(stable, indexes),
         canary: pick(noDurations, indexes),
       }),
-    startLatency(plan),
+    startLatency(plan, capital),
   );
   return { latencyPlan: encodePlan(plan), latency: encodeLatency(state) };
 }
@@ -110,12 +116,14 @@ function readCollected(text: string | undefined): Collected | undefined {
   return { bounds: numbers.slice(0, count), durations };
 }
 
-function addSlo(trials: Trials, canary: Durations, { spec, bounds, isWarm, plannedBlocks }: Place): Partial<Trials> {
+function addSlo(trials: Trials, canary: Durations, place: Funded): Partial<Trials> {
+  const { spec, bounds, isWarm, plannedBlocks, capital } = place;
   const { latency } = spec.slo;
   const index = latency && sloBound(bounds, latency.underSeconds);
   if (latency === undefined || index === undefined || !isWarm) return {};
   const limit = { highestRate: 1 - latency.share, plannedBlocks };
-  return { latencySlo: writeLimit(addToLimit(limit, readLimit(trials.latencySlo), slowerThan(canary, index))) };
+  const state = trials.latencySlo === undefined ? startLimit([], capital.latencySlo()) : readLimit(trials.latencySlo);
+  return { latencySlo: writeLimit(addToLimit(limit, state, slowerThan(canary, index))) };
 }
 
 /** restartLatencyTrials begins the fresh evidence anew, because a step begins. */

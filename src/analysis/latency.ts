@@ -16,6 +16,7 @@ import { addArms, noArms, type Arms, type Counts } from './sample.ts';
 import { clampRate, logEvidence, projectOnNull, toleratedRate, type Margin } from './sequential.ts';
 import {
   averageEvidence,
+  inheritWealth,
   multiplyProducts,
   multiplyRestarted,
   restartedEvidence,
@@ -87,10 +88,11 @@ const noBound: BoundState = {
   canaryDispersion: noDispersion,
 };
 
-/** startLatency returns the state before the first block. */
-export function startLatency(plan: LatencyPlan): LatencyState {
+/** startLatency returns the state before the first block. Where other tests have begun before, `capital` is what is left of 1. */
+export function startLatency(plan: LatencyPlan, capital?: number): LatencyState {
+  const alternatives = plan.bounds.length * slowWeights.length;
   return {
-    rollback: startRestarted(plan.bounds.length * slowWeights.length),
+    rollback: capital === undefined ? startRestarted(alternatives) : inheritWealth(alternatives, capital),
     bounds: plan.bounds.map(() => noBound),
   };
 }

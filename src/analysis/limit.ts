@@ -19,6 +19,7 @@ import { clampRate, logLikelihoodRatio } from './sequential.ts';
 import {
   averageEvidence,
   evidenceCap,
+  inheritWealth,
   multiplyProducts,
   multiplyRestarted,
   restartedEvidence,
@@ -57,11 +58,13 @@ const tag = 'limit1';
 
 /**
  * startLimit returns the state before the first block. `history` is blocks of the stable arm from before the rollout, or
- * none: it tells how clustered errors are in this service, but not how many there may be.
+ * none: it tells how clustered errors are in this service, but not how many there may be. Where other
+ * tests have begun before, `capital` is what is left of 1.
  */
-export function startLimit(history: readonly Counts[]): LimitState {
+export function startLimit(history: readonly Counts[], capital?: number): LimitState {
+  const alternatives = badWeights.length;
   return {
-    breach: startRestarted(badWeights.length),
+    breach: capital === undefined ? startRestarted(alternatives) : inheritWealth(alternatives, capital),
     kept: startProducts(goodAlternatives),
     freshKept: startProducts(goodAlternatives),
     counted: noCounts,

@@ -37,20 +37,17 @@ import { clampRate, logMixture, toleratedRate, type Margin } from './sequential.
 import type { AnalysisSpec } from './spec.ts';
 
 /**
- * Evidence of several tests is shared capital: each begins with a part of 1, and the sum is what the verdict looks at.
- * That holds however the tests depend on each other, as long as the parts are fixed before the first block; so a test
- * that begins late, or never, keeps its part at 1 until then.
+ * Evidence of several tests is shared capital: of the 1 that a rollout begins with each test has a part, and the sum is
+ * what the verdict looks at. These are the parts of those that come in addition to others; a test that the rollout has not,
+ * for want of a limit or of durations, takes nothing from the others. combinedRollback says how they are put together.
  *
- * The guard sees the blocks of a cold canary and nothing else does but the slo, so what the guard leaves is capital for
- * the tests that begin when it ends. A block of a dead canary, capped at 4 nats, multiplies by 33 at most (0.6 e^4 + 0.4);
- * at a confidence of 95 % that is enough in one block with 0.59 or more of the capital, both for the guard and, where
- * there is no warm-up, for the errors.
+ * A block of a dead canary, capped at 4 nats, multiplies by 33 at most (0.6 e^4 + 0.4); at a confidence of 95 % that is
+ * enough in one block with 0.59 or more of the capital, both for the guard and, where there is no warm-up, for the errors.
  */
 const guardPart = 0.7;
-const sloPart = 0.15;
-const warmParts = { errors: 0.64, latency: 0.2, alone: 0.06, latencySlo: 0.1 } as const;
-/** Where nothing is compared the absolute limits have it all. */
-const sloPartAlone = 0.75;
+const parts = { slo: 0.15, latencySlo: 0.1, latency: 0.3 } as const;
+/** Where nothing is compared the two absolute limits share. */
+const latencySloPartAlone = 0.25;
 
 /** guardMargin finds a canary that is plainly broken: cold ones are not compared like with like. */
 const guardMargin: Margin = { factor: 1, points: 0.2 };
@@ -66,7 +63,13 @@ export function startTrials(spec: AnalysisSpec, history: Pick<SamplesOutcome, 'b
 /** addToTrials adds a block to each test that it belongs to. */
 export function addToTrials(trials: Trials, { arms, durations }: Block, place: Place): Trials {
   const next = { ...trials, ...addComparisons(trials, arms, place), ...addLimits(trials, arms.canary, place) };
-  return durations === undefined ? next : withoutSpent({ ...next, ...addToLatencyTrials(next, durations, place) });
+  if (durations === undefined) return next;
+  const capital = {
+    // The plan is made of this block, so the comparison begins with the next one; the limit begins with this one.
+    latency: () => Math.exp(comparedEvidence(findingsOf(next))),
+    latencySlo: () => Math.exp(evidenceBesideLatencySlo(findingsOf(trials))),
+  };
+  return withoutSpent({ ...next, ...addToLatencyTrials(next, durations, { ...place, capital }) });
 }
 
 /** What was collected for a plan is not needed when there is one. */
@@ -153,18 +156,55 @@ function comparisonFinding(state: ComparisonState): Finding {
   return { name: 'errors', rollback: rollbackEvidence(state), safe: safetyEvidence(state), fresh };
 }
 
-/** combinedRollback is the evidence of all tests together, as a logarithm, that the canary is worse than tolerated. */
+/**
+ * combinedRollback is the evidence of all tests together, as a logarithm, that the canary is worse than tolerated: an
+ * e-process, so that a canary within every limit reaches ln(1/alpha) with a probability of at most alpha.
+ *
+ * Tests that look at the same blocks share capital, and a sum with fixed weights of what e-processes are worth is one as
+ * well, however they depend on each other. A test that begins late (durations, when stable's are known) gets its weight of
+ * what the others are worth at that moment: then the sum does not change, and from there on it is such a sum again, of
+ * processes that start at what there is (the wealth of a gambler who moves stakes between bets is a supermartingale as long
+ * as each move rests on the past). inheritWealth starts it so.
+ *
+ * Tests that never look at the same block are multiplied: what one leaves is capital for the next. The expectation of the
+ * product after a block, given the past, is that of the one factor that moves times the others, which stand. So what the
+ * guard leaves of its part goes to the tests that begin when it ends, and what the comparisons leave to the test at 100 %,
+ * where nothing is compared any more. The limits look at blocks of both kinds, so they stand outside of those products.
+ */
 export function combinedRollback(findings: readonly Finding[]): number {
-  const slo = findings.find(({ name }) => name === 'slo');
-  const of = (name: TrialName): number => findings.find((finding) => finding.name === name)?.rollback ?? 0;
-  const share = (part: number, rest: number): number =>
-    slo === undefined ? rest : logMixture([slo.rollback, rest], [part, 1 - part]);
-  if (!findings.some(({ name }) => name === 'errors')) return share(sloPartAlone, of('latencySlo'));
-  const warm = logMixture(
-    [of('errors'), of('latency'), of('alone'), of('latencySlo')],
-    [warmParts.errors, warmParts.latency, warmParts.alone, warmParts.latencySlo],
+  const latencySlo = rollbackOf(findings, 'latencySlo');
+  const others = evidenceBesideLatencySlo(findings);
+  if (rollbackOf(findings, 'errors') === undefined) {
+    return rollbackOf(findings, 'slo') === undefined
+      ? (latencySlo ?? 0)
+      : share(latencySloPartAlone, latencySlo, others);
+  }
+  const warm = share(parts.latencySlo, latencySlo, others);
+  return share(
+    parts.slo,
+    rollbackOf(findings, 'slo'),
+    warm + share(1 - guardPart, 0, rollbackOf(findings, 'guard') ?? 0),
   );
-  return share(sloPart, warm + logMixture([of('guard'), 0], [guardPart, 1 - guardPart]));
+}
+
+/** evidenceBesideLatencySlo is what the limit of latency shares with. */
+function evidenceBesideLatencySlo(findings: readonly Finding[]): number {
+  if (rollbackOf(findings, 'errors') === undefined) return rollbackOf(findings, 'slo') ?? 0;
+  return comparedEvidence(findings) + (rollbackOf(findings, 'alone') ?? 0);
+}
+
+/** comparedEvidence is that of the tests that compare the canary with stable. */
+function comparedEvidence(findings: readonly Finding[]): number {
+  return share(parts.latency, rollbackOf(findings, 'latency'), rollbackOf(findings, 'errors') ?? 0);
+}
+
+/** share returns the sum in which a test has its part and the others have the rest; all if there is no such test. */
+function share(part: number, ofTest: number | undefined, ofOthers: number): number {
+  return ofTest === undefined ? ofOthers : logMixture([ofTest, ofOthers], [part, 1 - part]);
+}
+
+function rollbackOf(findings: readonly Finding[], name: TrialName): number | undefined {
+  return findings.find((finding) => finding.name === name)?.rollback;
 }
 
 /** strongestOf names the test that speaks loudest for a rollback. */

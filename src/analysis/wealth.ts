@@ -25,6 +25,17 @@ export function startRestarted(alternatives: number): RestartedWealth {
 }
 
 /**
+ * inheritWealth returns the wealth of a test that begins late, with what others have left: `capital` of 1, more counts as 1.
+ * The part of the first start is invested at once, because a start that has nothing spent would be one with all of 1.
+ */
+export function inheritWealth(alternatives: number, capital: number): RestartedWealth {
+  const left = Math.min(1, Math.max(0, capital));
+  const log = multiplyWealth(Math.log(left * firstStart), 0);
+  const spent = Math.ceil((1 - left * (1 - firstStart)) * decimals) / decimals;
+  return { logs: Array<number>(alternatives).fill(log), spent };
+}
+
+/**
  * multiplyRestarted starts a product for each alternative and multiplies it and the older ones with the block's factors.
  * The starts get smaller after `plannedBlocks` blocks, about, but do not end.
  */

@@ -50,7 +50,7 @@ const sentences: Record<string, [Partial<Traffic>, number, string]> = {
   'a slower canary, with the bound at which it shows most': [
     { slownessAt: (arm) => (arm === 'canary' ? 2 : 1) },
     30,
-    "Fail Slower: The canary is more than 20% slower than stable: 64.4% of its good requests take longer than 0.075 s, of stable's 30.7%. Canary 11/2259 bad (0.49%), stable 188/42525 (0.44%). Excess -0.5..+0.9 points (95%, tolerated +0.5). Latency p99 >0.2s against 0.2-0.75s, tolerated +20%. Rollback evidence 100%, safety evidence 0%.",
+    "Fail Slower: The canary is more than 20% slower than stable: 64.6% of its good requests take longer than 0.075 s, of stable's 30.7%. Canary 9/2006 bad (0.45%), stable 160/37793 (0.42%). Excess -0.5..+0.9 points (95%, tolerated +0.5). Latency p99 >0.2s against 0.2-0.75s, tolerated +20%. Rollback evidence 100%, safety evidence 0%.",
   ],
   'a canary beyond the limit of errors, like stable': [
     { errorRatioAt: () => 0.2, spec: { slo: { errorRatio: 0.05 } } },

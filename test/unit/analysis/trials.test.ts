@@ -55,19 +55,37 @@ describe('the evidence of all tests together', () => {
     }
   });
 
-  test('does not change when a test begins late, for it has had its part from the start', () => {
-    for (const rollback of [-8, 2]) {
-      const before = combinedRollback(withFinding('errors', rollback));
-      for (const name of ['latency', 'alone', 'latencySlo'] as const) {
-        expect(combinedRollback(withFinding(name, 0, withFinding('errors', rollback)))).toBeCloseTo(before, 12);
-      }
-    }
+  test('is that of the errors alone where nothing else is tested', () => {
+    expect(combinedRollback(withFinding('errors', 2.9))).toBeCloseTo(2.9, 12);
   });
 
   test('goes on with what the guard has left', () => {
     const left = Math.log(0.39);
     const after = combinedRollback(withFinding('guard', left, withFinding('errors', 6)));
-    expect(after).toBeCloseTo(Math.log(0.3 + 0.7 * 0.39) + Math.log(0.64 * Math.exp(6) + 0.36), 9);
+    expect(after).toBeCloseTo(Math.log(0.3 + 0.7 * 0.39) + 6, 9);
+  });
+
+  test('goes on at 100 % with what the comparisons have left, and the limits keep theirs', () => {
+    const compared = withFinding('latencySlo', 1, withFinding('latency', -1, withFinding('errors', -0.5)));
+    const before = Math.exp(combinedRollback(compared));
+    const alone = Math.exp(combinedRollback(withFinding('alone', 2, compared)));
+    expect(before - 0.1 * Math.exp(1)).toBeCloseTo(0.9 * (0.7 * Math.exp(-0.5) + 0.3 * Math.exp(-1)), 9);
+    expect(alone - 0.1 * Math.exp(1)).toBeCloseTo((before - 0.1 * Math.exp(1)) * Math.exp(2), 9);
+  });
+
+  test('does not grow when durations are first compared or limited late, with what the errors have left', () => {
+    const traffic: Traffic = {
+      seed: 'late',
+      rps: 0.3,
+      slownessAt: () => 1,
+      spec: { warmupMs: 0 },
+    };
+    const looks = [...play(traffic, 40)].map(({ evidence }) => findingsOf(evidence.trials ?? {}));
+    const begins = looks.findIndex((findings) => findings.some(({ name }) => name === 'latency'));
+    expect(begins).toBeGreaterThan(0);
+    const others = (looks[begins] ?? []).filter(({ name }) => name !== 'latency');
+    expect(combinedRollback(others)).toBeLessThan(-0.01);
+    expect(combinedRollback(looks[begins] ?? [])).toBeCloseTo(combinedRollback(others), 3);
   });
 
   test('is all of the limits where nothing is compared', () => {
