@@ -43,7 +43,7 @@ export interface StatusChange {
   readonly forgiven?: string;
   readonly progress?: RolloutProgress | null;
   readonly target?: RolloutTarget | null;
-  /** analysis: Forget drops the evidence, NewStep keeps it and begins a step unproven; without it the observed evidence is stored. */
+  /** analysis: Forget drops the evidence; NewStep stores it, as does a change without it, and begins a step unproven. */
   readonly analysis?: 'Forget' | 'NewStep';
   /** command: true marks the observed command as handled. */
   readonly command?: boolean;
@@ -90,14 +90,18 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
 function judged(observation: Observation, change: StatusChange): Loose<RolloutStatus> {
   if (change.analysis !== undefined) {
     const verdict = isUnproven(observation, change) ? noEvidenceYet.kind : undefined;
-    // What was stored last is enough: the samples since then can be read again, and each step's write stays small.
-    const kept = change.analysis === 'NewStep' ? {} : { analysis: undefined };
-    return { ...kept, observed: undefined, verdict };
+    // The write is made anyway: with the evidence in it a quick ramp needs no other.
+    const analysis = change.analysis === 'NewStep' ? (observation.evidence ?? stored(observation)) : undefined;
+    return { analysis, observed: undefined, verdict };
   }
   const { evidence } = observation;
   if (evidence === undefined) return {};
   const observed = isOfStep(evidence, observation.rollout.status?.progress) ? observedShare(evidence.step) : undefined;
   return { analysis: evidence, observed, verdict: observation.verdict.kind };
+}
+
+function stored({ rollout }: Observation): AnalysisEvidence | undefined {
+  return rollout.status?.analysis;
 }
 
 /** The share at another weight says nothing about the present one; at rest the last one stays. */
@@ -180,10 +184,11 @@ export function compact<T extends object>(value: Loose<T>): T {
 
 /** volatileFields are the fields that change with every sample; they ride on other writes. */
 const volatileFields: readonly (keyof RolloutStatus)[] = ['analysis', 'observed', 'message', 'conditions', 'verdict'];
-const evidenceWriteIntervalMs = 30_000;
+/** Four blocks of a scrape each: what a thousand rollouts in long steps cost the API server is mostly this. */
+const evidenceWriteIntervalMs = 60_000;
 
 /**
- * isWorthWriting tells whether `after` has to be stored now: at once for anything durable, every 30 s for evidence,
+ * isWorthWriting tells whether `after` has to be stored now: at once for anything durable, every 60 s for evidence,
  * because samples can be read again from the watermark on.
  */
 export function isWorthWriting(before: RolloutStatus, after: RolloutStatus): boolean {

@@ -104,7 +104,7 @@ describe('a canary that is proven safe', () => {
 });
 
 describe('the evidence of a rollout', () => {
-  it('goes on over a raise: the write of the raise leaves what is stored, and begins the step unproven', () => {
+  it('goes on over a raise: the write of the raise stores what was counted so far, and begins the step unproven', () => {
     const world = inStep();
     world.run(effectMs + minute - 1);
     const before = world.status;
@@ -113,7 +113,7 @@ describe('the evidence of a rollout', () => {
     const { decision, observation } = world.step();
     expect(decision.kind).toBe('Raise');
     expect(observation.evidence?.watermark).not.toBe(before.analysis?.watermark);
-    expect(world.status).toMatchObject({ weight: 50, verdict: 'Inconclusive', analysis: before.analysis });
+    expect(world.status).toMatchObject({ weight: 50, verdict: 'Inconclusive', analysis: observation.evidence });
     expect(world.status).not.toHaveProperty('observed');
   });
 

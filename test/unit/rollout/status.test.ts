@@ -85,16 +85,14 @@ describe('nextStatus', () => {
   });
 
   it.each([
-    ['Forget', 'forgets', undefined],
-    ['NewStep', 'keeps', evidence(100)],
-  ] as const)(
-    '%s %s the stored evidence, and no share or verdict of before, even if more was observed',
-    (analysis, _verb, kept) => {
-      const before = { analysis: evidence(100), observed: '25.0%', verdict: 'Pass' } as const;
-      const after = next(before, { ...change, analysis }, { evidence: evidence(200) });
-      expect([after.analysis, after.observed, after.verdict]).toEqual([kept, undefined, undefined]);
-    },
-  );
+    ['Forget', 'forgets', evidence(200), undefined],
+    ['NewStep', 'stores', evidence(200), evidence(200)],
+    ['NewStep', 'keeps, where none is observed,', undefined, evidence(100)],
+  ] as const)('%s %s the evidence, and no share or verdict of before', (analysis, _verb, observed, kept) => {
+    const before = { analysis: evidence(100), observed: '25.0%', verdict: 'Pass' } as const;
+    const after = next(before, { ...change, analysis }, { evidence: observed });
+    expect([after.analysis, after.observed, after.verdict]).toEqual([kept, undefined, undefined]);
+  });
 
   it.each(['Forget', 'NewStep'] as const)('%s begins a step as unproven where anybody asks for proof', (analysis) => {
     const begun = { ...change, analysis, progress };
@@ -214,8 +212,8 @@ describe('isWorthWriting', () => {
     ['the weight', { weight: 5 }, true],
     ['the verdict', { verdict: 'Pass' }, true],
     ['only the sentence', { message: 'b' }, false],
-    ['less than 30 s of samples', { analysis: evidence(20, 29_000), observed: '6.3%' }, false],
-    ['30 s of samples', { analysis: evidence(20, 30_000) }, true],
+    ['less than a minute of samples', { analysis: evidence(20, 59_000), observed: '6.3%' }, false],
+    ['a minute of samples', { analysis: evidence(20, 60_000) }, true],
     [
       'that data went missing',
       { analysis: { ...evidence(10), noData: { reason: 'R', message: 'm', since: 't' } } },
