@@ -18,7 +18,7 @@ import { followAudit, measureWindow, type Window } from './window.ts';
 
 const stepMs = 10_000;
 
-/** The first five steps of a rollout are an event each, then one each 30 s: after them it costs what it costs for the rest of its way. */
+/** The first five steps of a rollout are an event each, then one each 5 minutes: after them it costs what it costs for the rest of its way. */
 const steadySteps = 6;
 
 const spec = {

@@ -14,7 +14,7 @@ const seriesWindowMs = 600_000;
 const objectLimits = { burst: 25, refillMs: 300_000 } as const;
 
 /** Of a quick ramp not every step is an event: that would be a third of what it costs. status.history has all of them. */
-const alikeLimits = { burst: 5, refillMs: 30_000 } as const;
+const alikeLimits = { burst: 5, refillMs: 300_000 } as const;
 
 /** client-go's sizes: what waits to be sent, and how many different events are remembered. */
 const maxQueued = 1000;
@@ -77,7 +77,7 @@ interface Recorder {
 /**
  * createEventRecorder returns an EventRecorder that sends one event at a time through `store`. The same object, type,
  * reason, action and note within 10 minutes becomes a series of the first event; an object may have 25 events at once
- * and then one each 5 minutes, as with client-go; of one reason, unless it is a Warning, 5 at once and then one each 30 s.
+ * and then one each 5 minutes, as with client-go; of one reason, unless it is a Warning, 5 at once and then one each 5 minutes.
  */
 export function createEventRecorder(store: Recorder['store'], options: EventRecorderOptions): EventRecorder {
   const { clock } = options;
