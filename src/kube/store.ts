@@ -1,5 +1,6 @@
 import { keyOf, type KubernetesObject, type ObjectKey } from '../api/kubernetes.ts';
 import { isOlder } from './resource-version.ts';
+import { reuse } from './reuse.ts';
 
 /** Change is one difference to the store; `before` is undefined for a new object, `after` for a deleted one. */
 export interface Change<T> {
@@ -33,12 +34,13 @@ export class Store<T extends KubernetesObject, I extends string = never> {
   readonly #objects = new Map<ObjectKey, T>();
   readonly #indexes: readonly Index<T>[];
   readonly #transform: (object: T) => T;
+  readonly #isFrozen: boolean;
 
   constructor(options: StoreOptions<T, I> = {}) {
     const functions = Object.entries<(object: T) => readonly string[]>(options.indexes ?? {});
     this.#indexes = functions.map(([name, valuesOf]) => ({ name, valuesOf, keys: new Map() }));
-    const transform = options.transform ?? dropManagedFields;
-    this.#transform = options.freeze === true ? (object) => freezeDeep(structuredClone(transform(object))) : transform;
+    this.#transform = options.transform ?? dropManagedFields;
+    this.#isFrozen = options.freeze === true;
   }
 
   /** size is the number of objects. */
@@ -71,7 +73,7 @@ export class Store<T extends KubernetesObject, I extends string = never> {
     const before = this.#objects.get(key);
     if (isSameVersion(before, object)) return undefined;
     if (isOlder(object.metadata.resourceVersion, before?.metadata.resourceVersion)) return undefined;
-    return this.#put(key, before, this.#transform(object));
+    return this.#put(key, before, reuse(before, this.#transform(object)));
   }
 
   /** delete removes the object that `last` was the last state of; undefined when it is not there or has been replaced by a newer one. */
@@ -119,8 +121,8 @@ export class Store<T extends KubernetesObject, I extends string = never> {
       if (after !== undefined) addToIndex(index, key, after);
     }
     if (after === undefined) this.#objects.delete(key);
-    else this.#objects.set(key, after);
-    return { key, before, after };
+    else this.#objects.set(key, this.#isFrozen ? freezeDeep(structuredClone(after)) : after);
+    return { key, before, after: this.#objects.get(key) };
   }
 }
 

@@ -4,7 +4,12 @@ import { parsePercent, parsePoints } from '../analysis/margin.ts';
 import type { AnalysisSpec, Slo } from '../analysis/spec.ts';
 import { renderQuery, type TemplateValues } from '../analysis/template.ts';
 import { parseDuration } from '../api/duration.ts';
-import type { Rollout, AnalysisSpec as WrittenAnalysis, CheckSpec as WrittenCheck } from '../api/rollout.ts';
+import type {
+  Rollout,
+  RolloutSpec,
+  AnalysisSpec as WrittenAnalysis,
+  CheckSpec as WrittenCheck,
+} from '../api/rollout.ts';
 import type { Pair } from '../traffic/split.ts';
 import type { Problem } from '../rollout/observation.ts';
 import { planSteps } from '../rollout/steps.ts';
@@ -15,6 +20,9 @@ export interface PreparedAnalysis {
   readonly spec: AnalysisSpec;
   readonly problems: readonly Problem[];
 }
+
+/** A spec in the caches stays the same object until it is edited. */
+const limits = new WeakMap<object, Omit<AnalysisSpec, 'checks'>>();
 
 /** prepareAnalysis renders and scopes the queries of a Rollout; a query with a problem is left out. */
 export function prepareAnalysis(rollout: Rollout, pair: Pair, userQueries: UserQueryMode): PreparedAnalysis {
@@ -27,16 +35,21 @@ export function prepareAnalysis(rollout: Rollout, pair: Pair, userQueries: UserQ
     problems.push({ reason: 'CheckInvalid', message: `spec.analysis.checks "${check.name}": ${prepared}` });
     return [];
   });
-  const spec: AnalysisSpec = {
+  const known = limits.get(rollout.spec) ?? withoutChecks(rollout.spec);
+  limits.set(rollout.spec, known);
+  return { spec: { ...known, checks }, problems };
+}
+
+function withoutChecks(spec: RolloutSpec): Omit<AnalysisSpec, 'checks'> {
+  const { analysis } = spec;
+  return {
     ...limitsOf(analysis),
     minRequests: analysis.minRequests,
     warmupMs: parseDuration(analysis.warmup),
-    plannedMs: planSteps(rollout.spec).reduce((sum, { durationMs = 0 }) => sum + durationMs, 0),
-    checks,
+    plannedMs: planSteps(spec).reduce((sum, { durationMs = 0 }) => sum + durationMs, 0),
     onNoData: analysis.onNoData,
     noDataAfterMs: parseDuration(analysis.noDataAfter),
   };
-  return { spec, problems };
 }
 
 /** Without a comparison and without a limit nobody would be judged; these 5 % are what the documentation promises. */

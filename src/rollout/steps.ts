@@ -19,13 +19,24 @@ const defaultSteps: readonly Step[] = [
   { weight: 50, duration: '10m' },
 ];
 
+/** A ramp has a hundred steps, and each look at a rollout asks for them; a spec in the caches stays the same object until it is edited. */
+const planned = new WeakMap<object, readonly PlannedStep[]>();
+
 /** planSteps returns the steps of a spec; the last weight is always 100. A step without duration takes analysis.minStep. */
 export function planSteps(spec: Pick<RolloutSpec, 'steps' | 'ramp' | 'analysis'>): readonly PlannedStep[] {
+  const known = planned.get(spec);
+  if (known !== undefined) return known;
+  const steps = readSteps(spec);
+  planned.set(spec, steps);
+  return steps;
+}
+
+function readSteps(spec: Pick<RolloutSpec, 'steps' | 'ramp' | 'analysis'>): readonly PlannedStep[] {
   const steps = spec.steps ?? (spec.ramp ? expandRamp(spec.ramp) : defaultSteps);
   const defaultMs = parseDuration(spec.analysis.minStep);
-  const planned = steps.map((step) => toPlanned(step, defaultMs));
-  const reachesEnd = planned.some((step) => step.kind === 'Weight' && step.weight === 100);
-  return reachesEnd ? planned : [...planned, { kind: 'Weight', weight: 100, durationMs: defaultMs }];
+  const written = steps.map((step) => toPlanned(step, defaultMs));
+  const reachesEnd = written.some((step) => step.kind === 'Weight' && step.weight === 100);
+  return reachesEnd ? written : [...written, { kind: 'Weight', weight: 100, durationMs: defaultMs }];
 }
 
 function toPlanned(step: Step, defaultMs: number): PlannedStep {
