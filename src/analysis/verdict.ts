@@ -1,7 +1,6 @@
 /** Evidence to verdict, purely. No data is never healthy, and too little is never proof. */
 import { formatDuration } from '../api/duration.ts';
 import { parseTime } from '../clock.ts';
-import { estimatedRate } from './alternatives.ts';
 import { judgeCheck, type CheckVerdict } from './check-verdict.ts';
 import { decodeChecks } from './check-text.ts';
 import type { Evidence } from './evidence.ts';
@@ -119,9 +118,19 @@ function judgeRequests(spec: AnalysisSpec, evidence: Evidence, { weightPercent }
   const asked = isAlone ? findings.filter(({ name }) => name === 'slo' || name === 'latencySlo') : findings;
   const isProven = asked.every((finding) => safetyOf(finding, isAlone) >= needed) && areAllTested(spec, findings);
   if (!isProven || (isAlone && !mayRaise)) {
-    return { kind: 'Inconclusive', reason: 'NotProvenYet', message: sentence, mayRaise };
+    const message = isProvable(spec, evidence) ? sentence : `${sentence} ${withoutMargin}`;
+    return { kind: 'Inconclusive', reason: 'NotProvenYet', message, mayRaise };
   }
   return isAlone ? { kind: 'Pass', reason: 'NothingAgainst', message: sentence } : passed(spec, evidence, sentence);
+}
+
+const withoutMargin =
+  'No canary that is as good as stable is ever proven to be while nothing is tolerated: set analysis.errorRatio.maxIncrease, e.g. 0.5pp.';
+
+/** A margin relative to the errors of a stable that has none is no margin either. */
+function isProvable({ compare, margin }: AnalysisSpec, { stable }: Evidence): boolean {
+  const isRelative = margin.factor > 1 && (stable.errors > 0 || stable.requests === 0);
+  return compare === 'None' || margin.points > 0 || isRelative;
 }
 
 /** Tests that have not begun, as before stable's past is known, have not been passed. Durations are judged where there are any. */
@@ -137,17 +146,11 @@ function passed(spec: AnalysisSpec, evidence: Evidence, sentence: string): Verdi
   const isJudged = spec.compare === 'Stable' || Object.keys(spec.slo).length > 0 || spec.checks.length > 0;
   if (!isJudged) return { kind: 'Pass', reason: 'NothingJudged', message: sentence };
   const tolerated = toleratedExcess(spec, evidence);
-  const isWide =
-    spec.compare === 'Stable' &&
-    evidence.stable.requests >= leastForMargin &&
-    isMarginWide(tolerated, estimatedRate(evidence.stable));
+  const isWide = spec.compare === 'Stable' && isMarginWide(tolerated, evidence.stable);
   if (!isWide) return { kind: 'Pass', reason: 'ProvenSafe', message: sentence };
   const advice = 'The margin is more than ten times the error ratio of stable: lower analysis.errorRatio.maxIncrease.';
   return { kind: 'Pass', reason: 'MarginWide', message: `${sentence} ${advice}` };
 }
-
-/** leastForMargin requests of stable tell its error ratio well enough to call a margin wide. */
-const leastForMargin = 1000;
 
 function excessPoints({ canary, stable }: Evidence): number {
   const ratio = (counts: Evidence['canary']): number => counts.errors / Math.max(1, counts.requests);

@@ -54,7 +54,7 @@ export function proposeMargins(trials: Trials): Margins | undefined {
     errorMargin: error.value,
     latencyMargin: latency.value,
     share: error.share,
-    isWide: isMarginWide(error.value, errorRatioOf(trials)),
+    isWide: isMarginWide(error.value, sumBlocks(trials.past.blocks).stable),
   };
 }
 
@@ -106,9 +106,4 @@ function leastOf(
     }
   }
   return found;
-}
-
-function errorRatioOf({ past }: Trials): number {
-  const { errors, requests } = sumBlocks(past.blocks).stable;
-  return errors / Math.max(1, requests);
 }

@@ -521,7 +521,10 @@ export const rows: readonly Row[] = [
     analysis('compare: Baseline'),
     'spec.analysis.compare: Unsupported value: "Baseline": supported values: "Stable", "None"',
   ),
-  accepted('margins of nothing', analysis('errorRatio: {maxIncrease: 0pp}, latency: {maxIncrease: 0%}')),
+  accepted(
+    'margins of nothing but a part of stable',
+    analysis('errorRatio: {maxIncrease: 0pp, maxIncreaseRelative: 1%}, latency: {maxIncrease: 0%}'),
+  ),
   accepted('the widest margins', analysis('errorRatio: {maxIncrease: 99.9999pp, maxIncreaseRelative: 100%}')),
   ...[
     ['in percent', '5%'],
@@ -666,6 +669,25 @@ export const rows: readonly Row[] = [
     'analysis: {noDataAfter: 5minutes}',
     `spec.analysis.noDataAfter: Invalid value: "5minutes": ${duration}`,
   ),
+
+  refused(
+    'no margin at all',
+    analysis('errorRatio: {maxIncrease: 0pp}'),
+    'spec.analysis: Invalid value: without a margin no canary that is as good as stable is ever proven to be: set errorRatio.maxIncrease, e.g. "0.5pp", or errorRatio.maxIncreaseRelative',
+  ),
+  refused(
+    'no margin in more digits, where it ends in a rollback',
+    analysis('errorRatio: {maxIncrease: 00.00pp, maxIncreaseRelative: 0.0%}, onInconclusive: Rollback'),
+    'spec.analysis: Invalid value: without a margin no canary',
+  ),
+  accepted('a margin that is relative alone', analysis('errorRatio: {maxIncrease: 0pp, maxIncreaseRelative: 10%}')),
+  accepted('a very small margin', analysis('errorRatio: {maxIncrease: 0.0001pp}')),
+  accepted('no margin, where nothing is compared', analysis('errorRatio: {maxIncrease: 0pp}, compare: None')),
+  accepted(
+    'no margin, where no proof is asked for',
+    analysis('errorRatio: {maxIncrease: 0pp}, onInconclusive: Promote'),
+  ),
+  accepted('no margin, where nothing depends on it', analysis('errorRatio: {maxIncrease: 0pp}, mode: DryRun')),
 
   accepted(
     'a check with all its fields',

@@ -210,8 +210,8 @@ describe('what the API server makes of a Rollout', () => {
       latencyHistory: 'g',
       latencySlo: 'h',
     };
-    await writeStatus('judged', { analysis: { ...analysis, trials } });
-    expect((await read('judged')).status?.analysis).toEqual({ ...analysis, trials });
+    await writeStatus('judged', { analysis: { ...analysis, trials, checks: 'i' } });
+    expect((await read('judged')).status?.analysis).toEqual({ ...analysis, trials, checks: 'i' });
   });
 
   test('kubectl get slr prints the columns', async () => {

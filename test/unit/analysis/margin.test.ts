@@ -34,14 +34,23 @@ describe('what users write', () => {
 });
 
 describe('a wide margin', () => {
+  const half = 0.005;
+
   test('is over ten times the error ratio of stable', () => {
-    expect(isMarginWide(0.005, 0.0004)).toBe(true);
-    expect(isMarginWide(0.005, 0.0005)).toBe(false);
-    expect(isMarginWide(0.005, 0.01)).toBe(false);
+    expect(isMarginWide(half, { requests: 1e7, errors: 4_000 })).toBe(true);
+    expect(isMarginWide(half, { requests: 1e7, errors: 5_000 })).toBe(false);
+    expect(isMarginWide(half, { requests: 1e7, errors: 100_000 })).toBe(false);
   });
 
-  test('is any but 0 where stable has no errors', () => {
-    expect(isMarginWide(0.005, 0)).toBe(true);
-    expect(isMarginWide(0, 0)).toBe(false);
+  test('is not known of few requests, with errors or without', () => {
+    expect(isMarginWide(half, { requests: 0, errors: 0 })).toBe(false);
+    expect(isMarginWide(half, { requests: 1_000, errors: 0 })).toBe(false);
+    expect(isMarginWide(half, { requests: 10_000, errors: 1 })).toBe(false);
+  });
+
+  test('is one where stable has no errors in tens of thousands of requests', () => {
+    expect(isMarginWide(half, { requests: 20_000, errors: 0 })).toBe(true);
+    expect(isMarginWide(0.02, { requests: 5_000, errors: 0 })).toBe(true);
+    expect(isMarginWide(0.0001, { requests: 20_000, errors: 0 })).toBe(false);
   });
 });

@@ -270,8 +270,23 @@ describe('a margin', () => {
 
   test('is not called wide by few requests without errors', () => {
     const evidence = rarely(0);
-    expect(judged({ ...evidence, stable: { requests: 999, errors: 0 } }).reason).toBe('ProvenSafe');
-    expect(judged({ ...evidence, stable: { requests: 1000, errors: 0 } }).reason).toBe('MarginWide');
+    expect(judged({ ...evidence, stable: { requests: 1_000, errors: 0 } }).reason).toBe('ProvenSafe');
+    expect(judged({ ...evidence, stable: { requests: 20_000, errors: 0 } }).reason).toBe('MarginWide');
+  });
+
+  const strict = (change: Partial<Traffic>, factor = 1): Verdict =>
+    lastLook({ seed: 'strict', rps: 500, spec: { margin: { factor, points: 0 } }, ...change }, 360).verdict;
+  const advice =
+    / ever proven to be while nothing is tolerated: set analysis\.errorRatio\.maxIncrease, e\.g\. 0\.5pp\.$/;
+
+  test('of nothing is never proven, however long, and the message says what to write', () => {
+    expect(strict({})).toMatchObject({ kind: 'Inconclusive', reason: 'NotProvenYet', message: advice });
+  });
+
+  test('of a part of stable is nothing where stable has no errors', () => {
+    expect(strict({ errorRatioAt: () => 0 }, 1.5)).toMatchObject({ reason: 'NotProvenYet', message: advice });
+    expect(strict({ errorRatioAt: () => 0.05 }, 1.5)).toMatchObject({ kind: 'Pass', reason: 'ProvenSafe' });
+    expect(strict({ errorRatioAt: () => 0.001, rps: 20 }, 1.5).message).not.toContain('while nothing is tolerated');
   });
 });
 
