@@ -23,7 +23,10 @@ export interface Downstream {
   informational(status: number, headers: readonly string[]): void;
   /** head begins the answer. `bodyLength` undefined: unknown, framed as the protocol can. Answers to HEAD and 204, 304 have no body whatever it says. */
   head(status: number, headers: readonly string[], bodyLength: number | undefined): void;
-  /** write sends a piece of the body; false: wait for onDrain. The piece may be overwritten after the call unless `isOwned`. */
+  /**
+   * write sends a piece of the body; false: wait for onDrain. Unless `isOwned` the piece may be overwritten, but not before
+   * write returned true or onDrain was called: what the kernel did not take at once is sent from where it is.
+   */
   write(chunk: Uint8Array, isOwned: boolean): boolean;
   /** end finishes the answer, with trailers as a flat list. */
   end(trailers: readonly string[]): void;

@@ -31,7 +31,10 @@ export interface UpstreamCall {
 export interface ResponseHandler {
   onInformational(status: number, headers: readonly string[]): void;
   onHead(head: ResponseHead): void;
-  /** onData returns false when it wants no more until `resume`. The piece may be overwritten after the call unless `isOwned`. */
+  /**
+   * onData returns false when it wants no more until `resume`: until then, or `abort`, the piece stays as it is. After true
+   * it may be overwritten unless `isOwned`.
+   */
   onData(chunk: Uint8Array, isOwned: boolean): boolean;
   onEnd(trailers: readonly string[]): void;
   /** onUpgrade: the server answered 101; the connection is the handler's now. */
