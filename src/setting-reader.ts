@@ -56,13 +56,13 @@ export function refuseProblems(problems: readonly string[]): void {
   );
 }
 
-/** Whether `text` is a duration as Go and Kubernetes write it, of whole numbers. */
-function isDuration(text: string): boolean {
+/** isDuration tells whether `text` is a duration as Go and Kubernetes write it, of whole numbers. */
+export function isDuration(text: string): boolean {
   return /^([0-9]+(h|m|s|ms))+$/.test(text);
 }
 
 /** splitAddress returns host and port, or undefined; the host is empty for every address. */
-function splitAddress(text: string): readonly [string, number] | undefined {
+export function splitAddress(text: string): readonly [string, number] | undefined {
   const [, ipv6, host = '', port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):([0-9]{1,5})$/.exec(text) ?? [];
   return port === undefined || Number(port) > 65_535 ? undefined : [ipv6 ?? host, Number(port)];
 }

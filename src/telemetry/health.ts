@@ -13,10 +13,12 @@ export interface HealthOptions {
   readonly host: string;
   /** port 0 takes a free one. */
   readonly port: number;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'contentType' | 'text'>;
   /** isReady returns undefined when ready, else the sentence that says why not. */
   readonly isReady: () => string | undefined;
   readonly config: object;
+  /** page returns what is shown as JSON at another URL (path and query), or undefined where there is nothing. */
+  readonly page?: ((url: string) => unknown) | undefined;
 }
 
 /** HealthServer listens until closed. */
@@ -57,12 +59,20 @@ async function answer(url: string, options: HealthOptions): Promise<Answer> {
       return reason === undefined ? text(200, 'ok') : text(503, reason);
     }
     case '/config':
-      return { status: 200, contentType: 'application/json', body: `${JSON.stringify(options.config, null, 2)}\n` };
+      return json(options.config);
     case '/metrics':
       return { status: 200, contentType: options.metrics.contentType, body: await options.metrics.text() };
-    default:
-      return text(404, 'not found; there are /healthz, /readyz, /metrics and /config');
+    default: {
+      const page = options.page?.(url);
+      return page === undefined
+        ? text(404, 'not found; there are /healthz, /readyz, /metrics and /config')
+        : json(page);
+    }
   }
+}
+
+function json(value: unknown): Answer {
+  return { status: 200, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` };
 }
 
 function text(status: number, body: string): Answer {

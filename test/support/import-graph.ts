@@ -30,6 +30,8 @@ export const ranks: Readonly<Record<string, number>> = {
   reconciler: 6,
   cli: 6,
   'config.ts': 7,
+  'proxy-config.ts': 7,
+  'run-proxy.ts': 7,
   'leadership.ts': 7,
   'observers.ts': 7,
   'manifest.ts': 7,

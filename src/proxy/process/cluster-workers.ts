@@ -1,0 +1,54 @@
+import cluster, { type Worker } from 'node:cluster';
+import type { FromWorker, ToWorker } from './messages.ts';
+import type { WorkerEvents, WorkerPort } from './worker-pool.ts';
+
+/**
+ * forkWorkers returns how a worker process is started. The primary keeps the listening sockets and hands connections out in
+ * turn: with SO_REUSEPORT the connections that wait at a worker that ends are reset, and with a shared handle one worker
+ * gets most of them. node:cluster is one for the whole process, so only a program of its own may use this.
+ */
+export function forkWorkers(): (events: WorkerEvents) => WorkerPort {
+  cluster.schedulingPolicy = cluster.SCHED_RR;
+  // Buffers and undefined do not stand in what is sent; JSON is the faster way for the rest.
+  cluster.setupPrimary({ serialization: 'json' });
+  return (events) => {
+    const worker = cluster.fork();
+    worker.on('message', (message: FromWorker) => events.onMessage(message));
+    worker.on('exit', (code: number | null, signal: string | null) => events.onExit(signal ?? `code ${code}`));
+    // A worker that dies is known by its exit; a message that does not reach it any more says nothing new.
+    worker.on('error', () => undefined);
+    return {
+      name: String(worker.process.pid),
+      send: (message) => send(worker, message),
+      kill: () => void worker.process.kill('SIGKILL'),
+    };
+  };
+}
+
+function send(worker: Worker, message: ToWorker): void {
+  if (worker.isConnected()) worker.send(message);
+}
+
+/** PrimaryPort is the primary as a worker process sees it. */
+export interface PrimaryPort {
+  /** send resolves when the message has left this process, or cannot any more. */
+  send(message: FromWorker): Promise<void>;
+  onMessage(callback: (message: ToWorker) => void): void;
+  /** onGone: the primary died, so nobody will say anything any more. */
+  onGone(callback: () => void): void;
+}
+
+/** primaryPort returns the primary of this process; undefined when this process is no worker. */
+export function primaryPort(): PrimaryPort | undefined {
+  const { worker } = cluster;
+  if (worker === undefined) return undefined;
+  return {
+    send: (message) =>
+      new Promise((resolve) => {
+        if (!worker.isConnected()) return resolve();
+        worker.send(message, undefined, () => resolve());
+      }),
+    onMessage: (callback) => void worker.on('message', callback),
+    onGone: (callback) => void worker.on('disconnect', callback),
+  };
+}
