@@ -71,7 +71,7 @@ export class Sampler {
       periodMs: Math.ceil(minPeriodMs / source.blockMs) * source.blockMs,
       // A block is asked for when it is complete, and not up to a period later.
       elapsedMs: () => options.nowMs() - source.latenessMs,
-      onTick: () => void this.#sampleAll(),
+      onTick: () => this.#sampleAll(),
     });
     this.#checks = new Ticker({ clock, periodMs: intervalMs, onTick: () => this.#askChecks() });
     this.#asker = createCheckAsker({ ...options, onChecked: (checked) => this.#addChecks(checked) });
@@ -122,32 +122,34 @@ export class Sampler {
   }
 
   /** Whoever's samples are still under way is left out, so that a slow chunk never holds up a tick. */
-  async #sampleAll(): Promise<void> {
-    const { source, nowMs, signal } = this.#options;
+  #sampleAll(): void {
+    const { source, nowMs } = this.#options;
     const untilMs = lastBlockEnd(nowMs() - source.latenessMs, source.blockMs);
     const due = [...this.#followed.values()].filter(
       ({ isAsked, evidence }) => !isAsked && untilMs > watermarkMs(evidence),
     );
-    for (const entry of due) entry.isAsked = true;
-    const ask = (entry: Followed): Asker<Followed> => ({ of: entry, query: queryOf(entry, untilMs) });
-    const begun = due.filter(({ evidence }) => isBegun(evidence));
-    const beginning = due.filter(({ evidence }) => !isBegun(evidence));
-    await Promise.all([
-      this.#ask(begun.map(ask), signal),
-      // Who has just begun counts at once: a tick more would be a tick more with a bad canary.
-      this.#ask(beginning.map(ask), signal).then(() => {
-        const now = beginning.filter(({ isAsked, evidence }) => !signal.aborted && !isAsked && isBegun(evidence));
-        for (const entry of now) entry.isAsked = true;
-        return this.#ask(now.map(ask), signal);
-      }),
-    ]);
+    void this.#ask(
+      due.filter(({ evidence }) => isBegun(evidence)),
+      untilMs,
+    );
+    void this.#ask(
+      due.filter(({ evidence }) => !isBegun(evidence)),
+      untilMs,
+    );
   }
 
-  async #ask(askers: readonly Asker<Followed>[], signal: AbortSignal): Promise<void> {
-    if (askers.length === 0) return;
-    for await (const answers of sampleAll(this.#options.source, askers, signal)) {
+  /** Who has just begun counts at once, whoever's past is still read: a tick more would be a tick more with a bad canary. */
+  async #ask(entries: readonly Followed[], untilMs: number): Promise<void> {
+    if (entries.length === 0 || this.#options.signal.aborted) return;
+    for (const entry of entries) entry.isAsked = true;
+    const beginning = new Set(entries.filter(({ evidence }) => !isBegun(evidence)));
+    const askers = entries.map((entry): Asker<Followed> => ({ of: entry, query: queryOf(entry, untilMs) }));
+    for await (const answers of sampleAll(this.#options.source, askers, this.#options.signal)) {
       this.#addEarly(answers.filter(({ isEarly }) => isEarly));
-      this.#addSamples(answers.filter(({ isEarly }) => !isEarly));
+      const whole = answers.filter(({ isEarly }) => !isEarly);
+      this.#addSamples(whole);
+      const begun = whole.map(({ of }) => of).filter((entry) => beginning.has(entry) && isBegun(entry.evidence));
+      void this.#ask(begun, untilMs);
     }
   }
 

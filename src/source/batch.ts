@@ -34,7 +34,9 @@ export interface BatchParts extends DurationReaderParts {
   readonly range: RangeReader;
   /** findDown says that no Traefik was scraped shortly before `atMs`, if so. */
   readonly findDown: (atMs: number, signal: AbortSignal) => Promise<SampleOutcome | undefined>;
+  /** lanes are for the usual windows, longLanes for those that are much longer: the past of stable, and what an absence has left. */
   readonly lanes: Lanes;
+  readonly longLanes: Lanes;
   readonly chunkSize: ChunkSize;
   readonly seen: SeenInstances;
   /** baseMs is the length of the usual span. */
@@ -51,10 +53,11 @@ interface Call extends BatchParts {
   readonly isDown: (atMs: number) => Promise<SampleOutcome | undefined>;
 }
 
-/** Reading is what the chunks of a group share: the instances, in the span and in the time before it. */
+/** Reading is what the chunks of a group share: the lanes, and the instances, in the span and in the time before it. */
 interface Reading {
   readonly call: Call;
   readonly group: Group;
+  readonly lanes: Lanes;
   readonly recent: InstanceBook;
   readonly before: InstanceBook;
 }
@@ -81,20 +84,24 @@ export async function runBatch(
 
 /** Durations stand behind the counters of all chunks: they take longer, and a canary with errors must not wait for them. */
 async function answerMembers(reading: Reading, members: readonly Wanted[]): Promise<void> {
-  const { lanes } = reading.call;
   const chunk: Chunk = { ...reading, waiting: new Map() };
-  await lanes.run(() => runChunk(chunk, members));
+  await reading.lanes.run(() => runChunk(chunk, members));
   throwFirst(await Promise.allSettled(answerDurations(chunk)));
 }
+
+/** Spans of so many times the usual one are those of ticks that were missed; longer ones must not hold up the ticks. */
+const maxUsual = 2;
 
 function startReading(call: Call, group: Group): Reading {
   const earliestMs = Math.min(...group.members.map(({ sinceMs }) => sinceMs));
   const span = { fromMs: earliestMs - maxGapMs, toMs: group.span.fromMs };
-  const { range, config, seen, signal } = call;
+  const { range, config, seen, signal, baseMs } = call;
+  const { fromMs, toMs } = group.span;
+  const lanes = toMs - fromMs > maxUsual * baseMs ? call.longLanes : call.lanes;
   const recent = createInstanceBook(range, config, group.span);
   // Beside the counters, so that a tick takes one round trip. Whoever needs an instance gets what went wrong.
   if (!group.isReplay) recent.read(seen.recent(), signal).catch(() => undefined);
-  return { call, group, recent, before: createInstanceBook(range, config, span) };
+  return { call, group, lanes, recent, before: createInstanceBook(range, config, span) };
 }
 
 async function runChunk(reading: Chunk, members: readonly Wanted[]): Promise<void> {
@@ -145,8 +152,8 @@ function answerCounted({ call, waiting }: Chunk, counted: ReadonlyMap<Wanted, Co
 }
 
 /** answerDurations answers those who wait, in parts. */
-function answerDurations({ call, waiting }: Chunk): readonly Promise<void>[] {
-  const { blockMs, lanes, turns, signal, emit } = call;
+function answerDurations({ call, lanes, waiting }: Chunk): readonly Promise<void>[] {
+  const { blockMs, turns, signal, emit } = call;
   const { scrapeIntervalMs } = call.config;
   return cutChunks([...waiting.keys()], call.bucketsSize.maxNames).map((members) =>
     lanes.run(async () => {

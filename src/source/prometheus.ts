@@ -63,6 +63,7 @@ const maxReplayMs = 3_600_000;
 
 /** Chunks under way at once: of 8 connections some are left for the instances that they share, and for another call. */
 const chunkLanes = 4;
+const longLanes = 2;
 
 /** A pod of Traefik that is gone is asked about for so long. */
 const seenForMs = 300_000;
@@ -97,6 +98,7 @@ export function createPrometheusSource(
     grid: createGridReader(samples, turns),
     findDown: (atMs, signal) => findDown(samples, { config, atMs, windowMs: lookbackMs }, signal),
     lanes: createLanes(chunkLanes),
+    longLanes: createLanes(longLanes),
     turns,
     chunkSize: createChunkSize(),
     bucketsSize: createChunkSize(),

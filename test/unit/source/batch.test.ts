@@ -222,6 +222,18 @@ describe('chunks of a batch', () => {
     expect(indexes).toHaveLength(96);
   });
 
+  test('about the past of many hold up nobody who only wants the last minute', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    prometheus.before = (promql) => ((lengthsOf([promql])[0] ?? 0) > 200_000 ? released : undefined);
+    const past = Array.from({ length: 600 }, (_, index) =>
+      rollout(1_000 + index, { sinceMs: startMs - 600_000, untilMs: startMs, canary: [] }),
+    );
+    const histories = sampleAll(past);
+    expect((await sampleAll(queries))[95]).toMatchObject(expected(95));
+    release();
+    await histories;
+  });
+
   test('tell errors of canaries before the durations are there, and all of it after', async () => {
     prometheus.series = timeline('a:8080', shop(2)).flatMap((one) => {
       const { service, code } = one.labels;
