@@ -32,6 +32,8 @@ export interface CallOptions {
 export interface ListOptions<T> extends CallOptions {
   /** namespace limits the list to one; left out: all. */
   readonly namespace?: string | undefined;
+  /** name limits the list to the one object of that name; it needs the right to that object only. */
+  readonly name?: string | undefined;
   /** resourceVersion as in the Kubernetes API; left out, the list is the truth at the time of the request. */
   readonly resourceVersion?: string | undefined;
   /** keep returns what is kept of an item: the list holds that, so that the items need not be held all at once. */
@@ -60,6 +62,7 @@ export interface ObjectStore {
     kind: ResourceKind,
     options: {
       readonly namespace?: string | undefined;
+      readonly name?: string | undefined;
       readonly resourceVersion: string;
       readonly signal: AbortSignal;
     },

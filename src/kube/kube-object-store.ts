@@ -61,8 +61,11 @@ export function createKubeObjectStore(connection: KubeConnection, options: KubeO
     close: () => client.close(),
     get: (kind, key, callOptions) => get(client, objectPath(kind, key), callOptions),
     list: (kind, listOptions = {}) => list(client, kind, listOptions),
-    watch: (kind, { namespace, ...watchOptions }) =>
-      watchEvents({ client, clock, random, observer }, { path: collectionPath(kind, namespace), ...watchOptions }),
+    watch: (kind, { namespace, name, ...watchOptions }) =>
+      watchEvents(
+        { client, clock, random, observer },
+        { path: collectionPath(kind, namespace), fieldSelector: selectName(name), ...watchOptions },
+      ),
     patch: (kind, key, operations: readonly JsonPatchOperation[], callOptions) =>
       write(client, {
         verb: 'patch',
@@ -131,9 +134,10 @@ async function list<T extends KubernetesObject>(
   kind: ResourceKind,
   options: ListOptions<T>,
 ): Promise<ObjectList<T>> {
-  const { namespace, resourceVersion = '', keep = (item: T) => item, limit, ...callOptions } = options;
+  const { namespace, name, resourceVersion = '', keep = (item: T) => item, limit, ...callOptions } = options;
   const call = { verb: 'list', path: collectionPath(kind, namespace), ...callOptions } as const;
-  const query = { resourceVersion: resourceVersion === '' ? undefined : resourceVersion };
+  const fieldSelector = selectName(name);
+  const query = { resourceVersion: resourceVersion === '' ? undefined : resourceVersion, fieldSelector };
   const keepItem = (item: KubernetesObject): T => keep(withKind(item, kind) as T);
   if (limit !== undefined) {
     const page = await readPage(client, { ...call, query: { ...query, limit: String(limit) } });
@@ -161,7 +165,8 @@ async function readPages<T extends KubernetesObject>(
     const page = await readPage(client, call);
     for (const item of page.items) items.push(keepItem(item));
     if (page.next === '') return { items, resourceVersion: page.resourceVersion };
-    call = { ...first, query: { continue: page.next, limit: pageSize } };
+    const { fieldSelector } = first.query ?? {};
+    call = { ...first, query: { continue: page.next, limit: pageSize, fieldSelector } };
   }
 }
 
@@ -176,6 +181,10 @@ async function readPage(client: KubeClient, call: KubeCall) {
 function withKind(item: KubernetesObject, kind: ResourceKind): KubernetesObject {
   if (item.kind !== undefined && item.apiVersion !== undefined) return item;
   return { apiVersion: kind.group === '' ? kind.version : `${kind.group}/${kind.version}`, kind: kind.kind, ...item };
+}
+
+function selectName(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : `metadata.name=${name}`;
 }
 
 function collectionPath(kind: ResourceKind, namespace: string | undefined): string {

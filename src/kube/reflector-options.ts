@@ -11,6 +11,8 @@ export interface ReflectorOptions<T extends KubernetesObject> {
   readonly kind: ResourceKind;
   /** namespace limits the reflector to one; left out: all. */
   readonly namespace?: string | undefined;
+  /** name limits the reflector to one object; left out: all. */
+  readonly name?: string | undefined;
   readonly cache: Pick<Store<T>, 'replacing' | 'apply' | 'delete' | 'get' | 'keep' | 'size'>;
   readonly clock: Clock;
   /** random returns a number in [0, 1). */

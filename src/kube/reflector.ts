@@ -109,9 +109,9 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #list(cause: ListCause, signal: AbortSignal): Promise<number> {
-    const { cache, kind, namespace, observer, source } = this.#options;
+    const { cache, kind, namespace, name, observer, source } = this.#options;
     try {
-      const list = await source.list<T>(kind, { namespace, keep: cache.keep, signal });
+      const list = await source.list<T>(kind, { namespace, name, keep: cache.keep, signal });
       if (signal.aborted) return 0;
       observer?.onList?.(kind, cause);
       await this.#onList(list, signal);
@@ -171,9 +171,9 @@ export class Reflector<T extends KubernetesObject> {
 
   /** Compares versions with the server: a watch from a version that it has not reached (again) is silent, without an error. */
   async #check(signal: AbortSignal): Promise<number> {
-    const { kind, namespace, source } = this.#options;
+    const { kind, namespace, name, source } = this.#options;
     try {
-      const { resourceVersion } = await source.list<T>(kind, { namespace, limit: 1, signal });
+      const { resourceVersion } = await source.list<T>(kind, { namespace, name, limit: 1, signal });
       if (signal.aborted) return 0;
       if (isOlder(resourceVersion, this.#version)) this.#onRollback(resourceVersion);
       // A watch that could not be opened leaves the cache as old as it was.
@@ -198,12 +198,13 @@ export class Reflector<T extends KubernetesObject> {
   }
 
   async #watch(signal: AbortSignal): Promise<number> {
-    const { clock, kind, namespace, observer, source } = this.#options;
+    const { clock, kind, namespace, name, observer, source } = this.#options;
     const startMs = clock.monotonicMs();
     let seen = 0;
     try {
       const events = source.watch<T>(kind, {
         namespace,
+        name,
         resourceVersion: this.#version ?? '',
         signal,
         onEnd: (reason) => observer?.onWatchEnd?.(kind, reason),

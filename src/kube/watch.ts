@@ -15,6 +15,7 @@ const endGraceMs = 30_000;
 /** WatchRequest is one watch of a collection. */
 export interface WatchRequest {
   readonly path: string;
+  readonly fieldSelector?: string | undefined;
   readonly resourceVersion: string;
   readonly signal: AbortSignal;
   /** onEnd is told why this watch ended, as the observer is for all. */
@@ -74,6 +75,7 @@ async function open(
         resourceVersion: request.resourceVersion,
         allowWatchBookmarks: 'true',
         timeoutSeconds: String(options.timeoutSeconds),
+        fieldSelector: request.fieldSelector,
       },
       signal: options.signal,
     });

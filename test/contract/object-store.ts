@@ -78,11 +78,11 @@ function withoutVersion(object: ContractObject | undefined): unknown {
 }
 
 /** collect watches from `resourceVersion` until stop(), and keeps what came; stop() fails as the watch did. */
-function collect({ store, kind, namespace }: Context, resourceVersion: string) {
+function collect({ store, kind, namespace }: Context, resourceVersion: string, name?: string) {
   const abort = new AbortController();
   const events: WatchEvent<ContractObject>[] = [];
   const read = async (): Promise<void> => {
-    const stream = store.watch<ContractObject>(kind, { namespace, resourceVersion, signal: abort.signal });
+    const stream = store.watch<ContractObject>(kind, { namespace, name, resourceVersion, signal: abort.signal });
     for await (const event of stream) if (event.type !== 'Bookmark') events.push(event);
   };
   const ended = read();
@@ -190,6 +190,24 @@ const contract: Readonly<Record<string, (context: Context) => Promise<void>>> = 
     const expected = await get('a');
     expect(watch.events).toEqual([{ type: 'Added', object: expected }]);
     expect((await store.list(kind, { namespace })).items).toEqual([expected]);
+  },
+
+  'lists and watches one object by its name': async (context) => {
+    const { add, keyFor, kind, namespace, remove, store } = context;
+    const listOne = async (): Promise<readonly string[]> =>
+      (await store.list(kind, { namespace, name: 'b' })).items.map(({ metadata }) => metadata.name);
+    await add('a');
+    const { resourceVersion } = await store.list(kind, { namespace, name: 'b' });
+    expect(await listOne()).toEqual([]);
+    const watch = collect(context, resourceVersion, 'b');
+    await add('c');
+    await add('b');
+    expect(await listOne()).toEqual(['b']);
+    await remove(keyFor('a'));
+    await remove(keyFor('b'));
+    await watch.until(2);
+    await watch.stop();
+    expect(watch.summary()).toEqual(['Added b', 'Deleted b']);
   },
 
   'does not watch other namespaces': async (context) => {
