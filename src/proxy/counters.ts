@@ -3,6 +3,8 @@ export interface RequestRecord {
   readonly entryPoint: string;
   /** router is undefined when none matched. */
   readonly router: string | undefined;
+  /** routerService is the service that the router names, of which `service` is a leaf; only metrics of routers need it. */
+  readonly routerService?: string | undefined;
   /** service is the leaf (LoadBalancer) that was, or would have been, asked; undefined when it did not come to that. */
   readonly service: string | undefined;
   /** serverUrl is undefined when no server was asked. */
