@@ -6,7 +6,10 @@ import type { RestartedWealth } from './wealth.ts';
 
 /** Digits of base64url (RFC 4648): 5 bits of a number in each, the sixth says that more follow, as in the VLQ of source maps. */
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const values: ReadonlyMap<string, number> = new Map(digits.split('').map((digit, value) => [digit, value]));
+/** valueAt has the value of a digit at its character code, and -1 at any other below 128. */
+const valueAt: readonly number[] = Array.from({ length: 128 }, (_none, code) =>
+  digits.indexOf(String.fromCharCode(code)),
+);
 const more = 32;
 /** scales make numbers whole: counts as they are, logarithms with their four decimals, anything else with nine. */
 const scales: readonly number[] = [1, 1e4, 1e9];
@@ -16,7 +19,10 @@ const scales: readonly number[] = [1, 1e4, 1e9];
  * read all day. Every finite number but -0 is kept exactly, up to nine decimals; what is finer is rounded.
  */
 export function encodeNumbers(tag: string, numbers: readonly number[]): string {
-  return numbers.reduce<string>((text, number) => text + wordOf(number), `${tag} `);
+  // One text is made at the end, not one for each digit: this is written for each block of each rollout.
+  const codes: number[] = [];
+  for (const number of numbers) pushWord(codes, number);
+  return `${tag} ${String.fromCharCode(...codes)}`;
 }
 
 /**
@@ -24,38 +30,46 @@ export function encodeNumbers(tag: string, numbers: readonly number[]): string {
  * checks them.
  */
 export function decodeNumbers(tag: string, text: string): readonly number[] | undefined {
+  if (!text.startsWith(tag) || text.charAt(tag.length) !== ' ') return undefined;
   const numbers: number[] = [];
-  let word: number[] = [];
-  for (const digit of text.slice(tag.length + 1)) {
-    const value = values.get(digit);
-    if (value === undefined) return undefined;
-    word.push(value % more);
+  let [first, high, unit] = [0, 0, 0];
+  for (let index = tag.length + 1; index < text.length; index += 1) {
+    const value = valueAt[text.charCodeAt(index)] ?? -1;
+    if (value < 0) return undefined;
+    if (unit === 0) first = value % more;
+    else high += (value % more) * unit;
+    unit = unit === 0 ? 1 : unit * more;
     if (value >= more) continue;
-    numbers.push(numberOf(word));
-    word = [];
+    const number = numberOf(first, high);
+    if (!Number.isFinite(number)) return undefined;
+    numbers.push(number);
+    [high, unit] = [0, 0];
   }
-  // Writing them again refuses another tag, a word without its end, and a number in another form.
+  // Writing them again refuses a word without its end, and a number in another form.
   return encodeNumbers(tag, numbers) === text ? numbers : undefined;
 }
 
 /** The first 5 bits are the sign, the scale, and two of the number. Beyond 2^53 every double is whole, and divided exactly. */
-function wordOf(number: number): string {
-  const kind = scales.findIndex((scale) => scale === 1e9 || Math.round(number * scale) / scale === number);
+function pushWord(codes: number[], number: number): void {
+  const kind = kindOf(number);
   const whole = Math.round(number * (scales[kind] ?? 1));
   const size = Math.abs(whole);
-  let word = '';
   let value = (whole < 0 ? 1 : 0) + 2 * kind + 8 * (size % 4);
   for (let rest = Math.floor(size / 4); rest > 0; rest = Math.floor(rest / more)) {
-    word += digits.charAt(more + value);
+    codes.push(digits.charCodeAt(more + value));
     value = rest % more;
   }
-  return word + digits.charAt(value);
+  codes.push(digits.charCodeAt(value));
 }
 
-function numberOf([first = 0, ...rest]: readonly number[]): number {
-  const high = rest.reduceRight((sum, value) => sum * more + value, 0);
+function numberOf(first: number, high: number): number {
   const size = high * 4 + Math.floor(first / 8);
   return (first % 2 === 1 ? -size : size) / (scales[Math.floor(first / 2) % 4] ?? 1);
+}
+
+function kindOf(number: number): number {
+  if (Math.round(number) === number) return 0;
+  return Math.round(number * 1e4) / 1e4 === number ? 1 : 2;
 }
 
 /** wealthNumbers are the numbers of a RestartedWealth, as NumberReader takes them. */

@@ -278,6 +278,7 @@ describe('decodeComparison', () => {
     ['a word that has no end', () => text.replace(/.$/, 'z')],
     ['another character', () => text.replace(/.$/, '.')],
     ['a number in another form', () => text.replace('AA', 'gAA')],
+    ['a number beyond all that there are', () => `${text}${'_'.repeat(300)}B`],
     ['more errors than requests', () => written(...numbers.slice(0, -2), 1, 2)],
     ['a negative count', () => written(...numbers.slice(0, -2), -1, -1)],
     ['wealth below nothing', () => written(-1001, ...numbers.slice(1))],
