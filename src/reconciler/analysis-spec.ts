@@ -21,8 +21,8 @@ export interface PreparedAnalysis {
   readonly problems: readonly Problem[];
 }
 
-/** A spec in the caches stays the same object until it is edited. */
-const limits = new WeakMap<object, Omit<AnalysisSpec, 'checks'>>();
+/** A spec in the caches stays the same object until it is edited; what is judged by it is remembered by this one in turn. */
+const unchecked = new WeakMap<RolloutSpec, AnalysisSpec>();
 
 /** prepareAnalysis renders and scopes the queries of a Rollout; a query with a problem is left out. */
 export function prepareAnalysis(rollout: Rollout, pair: Pair, userQueries: UserQueryMode): PreparedAnalysis {
@@ -35,18 +35,19 @@ export function prepareAnalysis(rollout: Rollout, pair: Pair, userQueries: UserQ
     problems.push({ reason: 'CheckInvalid', message: `spec.analysis.checks "${check.name}": ${prepared}` });
     return [];
   });
-  const known = limits.get(rollout.spec) ?? withoutChecks(rollout.spec);
-  limits.set(rollout.spec, known);
-  return { spec: { ...known, checks }, problems };
+  const spec = unchecked.get(rollout.spec) ?? withoutChecks(rollout.spec);
+  unchecked.set(rollout.spec, spec);
+  return { spec: checks.length === 0 ? spec : { ...spec, checks }, problems };
 }
 
-function withoutChecks(spec: RolloutSpec): Omit<AnalysisSpec, 'checks'> {
+function withoutChecks(spec: RolloutSpec): AnalysisSpec {
   const { analysis } = spec;
   return {
     ...limitsOf(analysis),
     minRequests: analysis.minRequests,
     warmupMs: parseDuration(analysis.warmup),
     plannedMs: planSteps(spec).reduce((sum, { durationMs = 0 }) => sum + durationMs, 0),
+    checks: [],
     onNoData: analysis.onNoData,
     noDataAfterMs: parseDuration(analysis.noDataAfter),
   };

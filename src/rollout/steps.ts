@@ -79,8 +79,19 @@ export function nextReturn(steps: readonly PlannedStep[], weight: number): Weigh
 /** A ramp of a hundred steps is 600 bytes, which every write of the status would carry. */
 const maxPlanLength = 64;
 
+/** Each look at a rollout asks whether its steps were edited. */
+const described = new WeakMap<readonly PlannedStep[], string>();
+
 /** describePlan is a compact text of the steps, kept in status to notice edits, e.g. `5/5m 25/10m pause 100/1m`; a long one is a hash. */
 export function describePlan(steps: readonly PlannedStep[]): string {
+  const known = described.get(steps);
+  if (known !== undefined) return known;
+  const text = writePlan(steps);
+  described.set(steps, text);
+  return text;
+}
+
+function writePlan(steps: readonly PlannedStep[]): string {
   const plan = steps
     .map((step) => {
       if (step.kind === 'Weight') return `${step.weight}/${formatDuration(step.durationMs)}`;
