@@ -95,7 +95,24 @@ const failReasons: Readonly<Record<TrialName, FailReason>> = {
   latencySlo: 'LatencyExceeded',
 };
 
+interface Judged {
+  readonly spec: AnalysisSpec;
+  readonly weightPercent: number;
+  readonly verdict: Verdict;
+}
+
+/** The same evidence is looked at several times before the next block. */
+const judged = new WeakMap<Evidence, Judged>();
+
 function judgeRequests(spec: AnalysisSpec, evidence: Evidence, { weightPercent }: Share): Verdict {
+  const known = judged.get(evidence);
+  if (known?.spec === spec && known.weightPercent === weightPercent) return known.verdict;
+  const verdict = judgeCounts(spec, evidence, weightPercent);
+  judged.set(evidence, { spec, weightPercent, verdict });
+  return verdict;
+}
+
+function judgeCounts(spec: AnalysisSpec, evidence: Evidence, weightPercent: number): Verdict {
   const findings = findingsOf(evidence.trials ?? {});
   const sentence = describeEvidence({ spec, evidence, findings, weightPercent });
   const needed = -Math.log(spec.alpha);
