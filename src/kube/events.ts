@@ -20,6 +20,9 @@ const alikeLimits = { burst: 5, refillMs: 300_000 } as const;
 const maxQueued = 1000;
 const maxRemembered = 4096;
 
+/** Where the API server is slower than what happens, what went well is left out first: that is in status too. */
+const maxQueuedNormal = 100;
+
 /** EventNote is one event on an object; reason and action are CamelCase words, the note is a sentence. */
 export interface EventNote {
   readonly regarding: KubernetesObject;
@@ -99,8 +102,8 @@ function record(recorder: Recorder, event: EventNote): void {
     options.onDrop?.(event, 'The object has had too many of this reason.');
   } else if (!recorder.spam.accept(objectId(event.regarding))) {
     options.onDrop?.(event, 'The object has had too many events.');
-  } else if (queue.length >= maxQueued) {
-    options.onDrop?.(event, `${maxQueued} events wait to be sent.`);
+  } else if (queue.length >= (event.type === 'Normal' ? maxQueuedNormal : maxQueued)) {
+    options.onDrop?.(event, `${queue.length} events wait to be sent.`);
   } else {
     series.isQueued = true;
     queue.push(series);

@@ -183,14 +183,28 @@ describe('createEventRecorder', () => {
     expect(writes.length).toBe(8);
   });
 
-  it('keeps at most 1000 events that wait, and never fails or delays who records', async () => {
+  it.each([
+    ['Warning', 1000],
+    ['Normal', 100],
+  ] as const)('keeps of %s events at most %i that wait, and never fails or delays who records', async (type, most) => {
     const { drops, recorder, writes } = setup();
     for (let i = 0; i < 1100; i += 1) {
-      recorder.record(event({ regarding: { ...rollout, metadata: { ...rollout.metadata, uid: `uid-${i}` } } }));
+      recorder.record(event({ type, regarding: { ...rollout, metadata: { ...rollout.metadata, uid: `uid-${i}` } } }));
     }
     expect(writes.length).toBe(0);
     await recorder.flush();
-    expect([writes.length, drops.length]).toEqual([1000, 100]);
+    expect([writes.length, drops.length]).toEqual([most, 1100 - most]);
+  });
+
+  it('sends a Warning where only Normal events have to be dropped', async () => {
+    const { recorder, writes } = setup();
+    for (let i = 0; i < 101; i += 1) {
+      const metadata = { ...rollout.metadata, uid: `uid-${i}` };
+      recorder.record(event({ type: 'Normal', regarding: { ...rollout, metadata } }));
+    }
+    recorder.record(event({ type: 'Warning' }));
+    await recorder.flush();
+    expect(writes.length).toBe(101);
   });
 
   it('sends what is recorded in the step in which the queue ran empty', async () => {
