@@ -67,6 +67,9 @@ export interface Running {
 
 const staleAfterMs = 180_000;
 
+/** A block brings news of all rollouts at once. What says nothing against a canary comes after the steps that are due. */
+const calmPriority = -1;
+
 /**
  * run starts a controller with the settings of the flags of the same name, with the same defaults and checks. Both
  * promises reject with ConfigInvalid, all problems at once, where the settings cannot be used.
@@ -194,7 +197,7 @@ function createReconcile(parts: Parts, { watches, queue, recorder, leadership, s
       clock,
       nowMs,
       intervalMs: settings.sampleIntervalMs,
-      onEvidence: (key, urgency) => queue.add(key, urgency),
+      onEvidence: (key, urgency) => queue.add(key, urgency > 0 ? urgency : calmPriority),
       onSample: (result) => metrics.sample(result),
       signal: options.signal,
     });
