@@ -1,9 +1,8 @@
 /** Evidence to verdict, purely. No data is never healthy, and too little is never proof. */
-import { formatDuration } from '../api/duration.ts';
-import { parseTime } from '../clock.ts';
 import { judgeCheck, type CheckVerdict } from './check-verdict.ts';
 import { decodeChecks } from './check-text.ts';
 import type { Evidence } from './evidence.ts';
+import { judgeNoData } from './no-data.ts';
 import { shareRefutes } from './share.ts';
 import type { AnalysisSpec } from './spec.ts';
 import { describeEvidence, describeFailure, safetyOf, toleratedExcess } from './summary.ts';
@@ -41,7 +40,7 @@ export function judge(spec: AnalysisSpec, evidence: Evidence, share: Share, nowM
   const parts: readonly Verdict[] = [
     judgeShare(evidence, share),
     judgeRequests(spec, evidence, share),
-    judgeNoData(spec, evidence, nowMs),
+    judgeNoData(spec, evidence, share.weightPercent, nowMs),
     ...judgeChecks(spec, evidence),
   ].filter((part) => part !== undefined);
   const worst = parts.reduce((worst, part) => (rankOf(part) < rankOf(worst) ? part : worst));
@@ -191,15 +190,4 @@ function judgeShare({ step }: Evidence, { weightPercent, isComparable }: Share):
   const total = step.canary + step.stable;
   const message = `The canary answered ${step.canary} of ${total} requests (${observed}%) at a weight of ${weightPercent}%: ${cause}.`;
   return { kind: 'Inconclusive', reason: 'ShareOff', message };
-}
-
-function judgeNoData(spec: AnalysisSpec, evidence: Evidence, nowMs: number): Verdict | undefined {
-  const { noData } = evidence;
-  if (noData === undefined || spec.onNoData === 'Ignore') return undefined;
-  const lastedMs = Math.max(0, nowMs - (parseTime(noData.since) ?? nowMs));
-  const message = `No samples for ${formatDuration(lastedMs)}: ${noData.message}`;
-  if (spec.onNoData === 'Rollback' && lastedMs >= spec.noDataAfterMs) {
-    return { kind: 'Fail', reason: 'NoDataTooLong', message };
-  }
-  return { kind: 'NoData', reason: noData.reason, message };
 }

@@ -71,7 +71,8 @@ const unreachable: NoDataOutcome = {
 };
 
 function samples(fromMs: number, { canary, share, errorRatio }: Traffic): SamplesOutcome {
-  const stable = Math.round((canary * (1 - share)) / share);
+  // Where stable has a share at all it answers something: without it nothing could be compared.
+  const stable = Math.max(share < 1 ? 1 : 0, Math.round((canary * (1 - share)) / share));
   const arms = {
     stable: { requests: stable, errors: Math.round(stable * stableErrorRatio) },
     canary: { requests: canary, errors: Math.round(canary * errorRatio) },

@@ -64,7 +64,7 @@ const requests: Record<string, [AnalysisSpec, Evidence, Expected]> = {
   ],
   'a canary that nobody asked anything at this weight may not go on': [
     usualSpec,
-    stepWith(unproven, 0, 0),
+    stepWith(unproven, 0, 100),
     { kind: 'Inconclusive', reason: 'NotProvenYet', mayRaise: false },
   ],
   'too few requests are inconclusive, and say how many are needed': [
@@ -249,6 +249,53 @@ describe('the share of the canary', () => {
     expect(judged(off, { isComparable: false }).kind).toBe('Pass');
     expect(judged(off, { weightPercent: 0 }).kind).toBe('Pass');
     expect(judged(off, { weightPercent: 100 }).kind).toBe('Pass');
+  });
+});
+
+describe('a step without requests', () => {
+  const quiet: Partial<Traffic> = { rps: 0 };
+  const onlyCanary = (canary: number): Evidence => stepWith(after(6, quiet), canary, 0);
+  const reasonOf = (evidence: Evidence, spec = usualSpec, weightPercent = 5): string =>
+    judge(spec, evidence, { weightPercent, isComparable: false }, nowMs).reason;
+
+  test('is missing data after a minute, with a reason of its own', () => {
+    expect(reasonOf(after(5, quiet))).toBe('TooFewRequests');
+    expect(judge(usualSpec, after(6, quiet), share, nowMs)).toEqual({
+      kind: 'NoData',
+      reason: 'NoRequests',
+      message: 'No request for 1m, since this step began: Traefik is scraped, and nobody calls the service.',
+    });
+    expect(reasonOf(begin({ seed: 'verdict', rps: 0 }))).toBe('TooFewRequests');
+  });
+
+  test('is none where only the canary has no requests, as a small share of few', () => {
+    expect(reasonOf(stepWith(after(6, quiet), 0, 3))).toBe('TooFewRequests');
+  });
+
+  test('is one at 100 % whatever stable answers', () => {
+    expect(reasonOf(stepWith(after(6, quiet), 0, 3), usualSpec, 100)).toBe('NoRequests');
+    expect(reasonOf(onlyCanary(3), usualSpec, 100)).toBe('TooFewRequests');
+  });
+
+  test('of stable is missing data where stable is compared with', () => {
+    expect(judge(usualSpec, onlyCanary(7), share, nowMs)).toEqual({
+      kind: 'NoData',
+      reason: 'StableIdle',
+      message:
+        'Stable has answered no request for 1m, since this step began, and the canary 7: there is nothing to compare with.',
+    });
+    expect(reasonOf(onlyCanary(7), { ...usualSpec, compare: 'None' })).toBe('TooFewRequests');
+  });
+
+  test('is what the spec says of missing data', () => {
+    const rollback: AnalysisSpec = { ...usualSpec, onNoData: 'Rollback' };
+    expect(reasonOf(after(6, quiet), rollback)).toBe('NoRequests');
+    expect(reasonOf(after(30, quiet), rollback)).toBe('NoDataTooLong');
+    expect(reasonOf(after(30, quiet), { ...usualSpec, onNoData: 'Ignore' })).toBe('TooFewRequests');
+  });
+
+  test('is told after why there are no samples', () => {
+    expect(reasonOf(missing(after(30, quiet), 1_000))).toBe('SourceUnreachable');
   });
 });
 
