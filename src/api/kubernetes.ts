@@ -72,6 +72,7 @@ export interface Service extends KubernetesObject {
   readonly spec?: {
     readonly type?: string;
     readonly clusterIP?: string;
+    readonly externalName?: string;
     readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
   };
 }
@@ -86,6 +87,17 @@ export interface EndpointSlice extends KubernetesObject {
       }[]
     | null;
   readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
+}
+
+/** Secret is v1.Secret; the values of `data` are base64. */
+export interface Secret extends KubernetesObject {
+  readonly type?: string;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** ConfigMap is v1.ConfigMap. */
+export interface ConfigMap extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
 }
 
 /** Deployment is the part of apps/v1 Deployment that Sluice reads. */

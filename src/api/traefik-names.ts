@@ -13,6 +13,11 @@ export function traefikServiceNames(target: {
   return [...new Set(names)];
 }
 
+/** traefikObjectName returns the name of a TraefikService, Middleware or ServersTransport. */
+export function traefikObjectName(namespace: string, name: string): string {
+  return normalize(`${namespace}-${name}`) + provider;
+}
+
 /**
  * traefikRouterName returns the name of the router of one route. It is also the `service` label of the only service of
  * a route that lists just one (Traefik 3.6, pkg/provider/kubernetes/crd/kubernetes_http.go).
@@ -22,8 +27,26 @@ export function traefikRouterName(namespace: string, ingressRouteName: string, m
   return normalize(`${namespace}-${ingressRouteName}-${hash}`) + provider;
 }
 
+/**
+ * cookieNameOf returns the name of a sticky cookie: what the object says, with `_` for what a cookie's name may not hold,
+ * or one made from the name of the service (Traefik 3.6, pkg/server/cookie).
+ */
+export function cookieNameOf(given: string | undefined, service: string): string {
+  // Traefik replaces by code point, so that a character outside the BMP is one `_`.
+  if (given !== undefined && given !== '') return given.replaceAll(/[^!#$%&'*+\-.^`|~0-9A-Za-z]/gu, '_');
+  return defaultCookieName(service);
+}
+
+/** defaultCookieName returns the name that Traefik gives to a sticky cookie that has none. */
+export function defaultCookieName(service: string): string {
+  const hash = createHash('sha1').update(`_TRAEFIK_BACKEND_${service}`).digest('hex');
+  return `_${hash.slice(0, 5)}`;
+}
+
 /** Traefik's provider.Normalize: runs of anything but letters and digits become one `-`, none at the ends. */
 function normalize(name: string): string {
+  // Nearly all names are normal already; splitting costs ten times as much as looking.
+  if (/^[0-9A-Za-z]+(?:-[0-9A-Za-z]+)*$/.test(name)) return name;
   return name
     .split(/[^\p{L}\p{N}]+/u)
     .filter((part) => part !== '')

@@ -1,0 +1,168 @@
+import { isDeepStrictEqual } from 'node:util';
+import { splitKey, type ObjectKey } from '../../api/kubernetes.ts';
+import type { Configuration, ConfigurationChange, ItemChanges, Router, Service, Transport } from '../configuration.ts';
+import type { Compilers, Draft, InvalidReason } from './compiler.ts';
+import { createDrafts, type DraftChange } from './drafts.ts';
+import { compileIngressRoute } from './ingress-route.ts';
+import { createItems, type Items } from './items.ts';
+import type { ObjectChange, ObjectId, ObjectKind } from './object-kind.ts';
+import { compileServersTransport } from './servers-transport.ts';
+import type { CatalogSettings } from './settings.ts';
+import { settle, type Settled } from './settle.ts';
+import { compileTraefikService } from './traefik-service.ts';
+
+/**
+ * Catalog turns objects into the Configuration of the proxy, and changes of objects into changes of it. It is pure: the
+ * same objects give the same Configuration, whatever came before; what a change does not touch costs nothing.
+ */
+export interface Catalog {
+  /** configuration is the present one; it changes with apply. */
+  readonly configuration: Configuration;
+  /** apply takes in new states of objects and returns what is different now. */
+  apply(changes: readonly ObjectChange[]): ConfigurationChange;
+  /** invalidObjects lists what is wrong with which object, by kind and name. */
+  invalidObjects(): readonly InvalidObject[];
+  /** used returns the keys of all objects of a kind that something refers to, e.g. which Secrets have to be watched. */
+  used(kind: ObjectKind): readonly ObjectKey[];
+}
+
+/** InvalidObject is one thing wrong with an object, for an event on it and for `sluice_proxy_invalid_objects`. */
+export interface InvalidObject {
+  readonly kind: ObjectKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly reason: InvalidReason;
+  readonly message: string;
+}
+
+/** traefikCompilers are those of Traefik's kinds. */
+export function traefikCompilers(settings: CatalogSettings): Compilers {
+  return {
+    IngressRoute: compileIngressRoute(settings),
+    TraefikService: compileTraefikService(settings),
+    ServersTransport: compileServersTransport(settings),
+  };
+}
+
+/** createCatalog returns a Catalog of no objects; `compilers` may be of more kinds than Traefik's. */
+export function createCatalog(settings: CatalogSettings, compilers: Compilers = traefikCompilers(settings)): Catalog {
+  const drafts = createDrafts(compilers);
+  const state: State = {
+    routers: createItems(),
+    services: createItems(),
+    transports: new Map(),
+    units: new Map(),
+  };
+  return {
+    configuration: {
+      routers: state.routers.current,
+      services: state.services.current,
+      transports: state.transports,
+    },
+    apply: (changes) => applyDrafts(state, drafts.update(changes)),
+    invalidObjects: () => invalidObjectsOf(state.units),
+    used: (kind) => drafts.used(kind),
+  };
+}
+
+interface State {
+  readonly routers: Items<Router>;
+  readonly services: Items<Service>;
+  readonly transports: Map<string, Transport>;
+  /** units are the compiled objects. */
+  readonly units: Map<ObjectId, Unit>;
+}
+
+interface Unit {
+  readonly draft: Draft;
+  readonly settled: Settled;
+}
+
+/** Claims first, then what follows from them: which of several claims to a name wins is not known before all are in. */
+function applyDrafts(state: State, changes: readonly DraftChange[]): ConfigurationChange {
+  const { routers, services, units } = state;
+  const transports = replaceTransports(state, changes);
+  for (const { unit, draft } of changes) {
+    touch(state, units.get(unit)?.draft);
+    touch(state, draft);
+  }
+  for (const change of changes) {
+    release(state, change.unit);
+    claim(state, change);
+  }
+  const others = new Set([...routers.unitsOfChanged(), ...services.unitsOfChanged()]);
+  for (const { unit, draft } of changes) {
+    others.delete(unit);
+    if (draft === undefined) units.delete(unit);
+    else settleUnit(state, unit, draft);
+  }
+  for (const unit of others) {
+    const draft = units.get(unit)?.draft;
+    if (draft !== undefined) settleUnit(state, unit, draft);
+  }
+  return {
+    routers: routers.commit((name, winner) => units.get(winner)?.settled.routers.get(name)),
+    services: services.commit((name, winner) => units.get(winner)?.settled.services.get(name)),
+    transports,
+  };
+}
+
+function touch({ routers, services }: State, draft: Draft | undefined): void {
+  if (draft === undefined) return;
+  for (const { router } of draft.routers) routers.touch(router.name);
+  for (const { service } of draft.services) services.touch(service.name);
+}
+
+function release({ routers, services, units }: State, unit: ObjectId): void {
+  const draft = units.get(unit)?.draft;
+  if (draft === undefined) return;
+  for (const { router } of draft.routers) routers.names.release(router.name, unit);
+  for (const { service } of draft.services) services.names.release(service.name, unit);
+  for (const { name } of draft.references) services.names.unread(name, unit);
+}
+
+function claim({ routers, services }: State, { unit, createdAt, draft }: DraftChange): void {
+  if (draft === undefined) return;
+  for (const { router } of draft.routers) {
+    routers.names.claim(router.name, { unit, createdAt, identity: unit, value: router });
+  }
+  for (const { service, identity } of draft.services) {
+    services.names.claim(service.name, { unit, createdAt, identity, value: service });
+  }
+  for (const { name } of draft.references) services.names.read(name, unit);
+}
+
+function settleUnit(state: State, unit: ObjectId, draft: Draft): void {
+  const settled = settle(unit, draft, { routers: state.routers.names, services: state.services.names });
+  state.units.set(unit, { draft, settled });
+  touch(state, draft);
+}
+
+/** Names of transports hold a `/`, so that no two objects have the same. */
+function replaceTransports({ transports, units }: State, changes: readonly DraftChange[]): ItemChanges<Transport> {
+  const set: Transport[] = [];
+  const removed: string[] = [];
+  for (const { unit, draft } of changes) {
+    const after = draft?.transports ?? [];
+    for (const transport of after) {
+      if (isDeepStrictEqual(transports.get(transport.name), transport)) continue;
+      transports.set(transport.name, transport);
+      set.push(transport);
+    }
+    for (const { name } of units.get(unit)?.draft.transports ?? []) {
+      if (after.some((transport) => transport.name === name)) continue;
+      transports.delete(name);
+      removed.push(name);
+    }
+  }
+  return { set, removed };
+}
+
+function invalidObjectsOf(units: ReadonlyMap<ObjectId, Unit>): readonly InvalidObject[] {
+  const ids = [...units].filter(([, { settled }]) => settled.problems.length > 0).map(([unit]) => unit);
+  return ids.sort().flatMap((unit) => {
+    const [kind, key] = unit.split(' ') as [ObjectKind, ObjectKey];
+    const problems = units.get(unit)?.settled.problems ?? [];
+    return problems.map((problem) => ({ kind, ...splitKey(key), ...problem }));
+  });
+}

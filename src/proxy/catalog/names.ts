@@ -1,0 +1,94 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ObjectId } from './object-kind.ts';
+
+/** Claim is one object's wish to define what a name stands for. */
+export interface Claim<T> {
+  readonly unit: ObjectId;
+  /** createdAt (RFC 3339) of the object: among claims to a name the oldest wins, then the first by ObjectId. */
+  readonly createdAt: string;
+  /** identity is what the value is in the cluster; two with the same one may differ in options only. */
+  readonly identity: string;
+  readonly value: T;
+}
+
+/** Names holds who claims which name. Traefik lets the one that it happens to read last win; here it is always the same. */
+export interface Names<T> {
+  claim(name: string, claim: Claim<T>): void;
+  release(name: string, unit: ObjectId): void;
+  /** read and unread keep who uses a name without claiming it. */
+  read(name: string, unit: ObjectId): void;
+  unread(name: string, unit: ObjectId): void;
+  winner(name: string): Claim<T> | undefined;
+  /** units are all that claim or read the name. */
+  units(name: string): Iterable<ObjectId>;
+}
+
+/** createNames returns Names without any. */
+export function createNames<T>(): Names<T> {
+  const entries = new Map<string, Entry<T>>();
+  const entryOf = (name: string): Entry<T> => {
+    const known = entries.get(name);
+    if (known !== undefined) return known;
+    const entry: Entry<T> = { claims: new Map(), readers: new Set(), winner: undefined };
+    entries.set(name, entry);
+    return entry;
+  };
+  const dropEmpty = (name: string, entry: Entry<T>): void => {
+    if (entry.claims.size === 0 && entry.readers.size === 0) entries.delete(name);
+  };
+  return {
+    claim: (name, claim) => {
+      const entry = entryOf(name);
+      entry.claims.set(claim.unit, claim);
+      if (entry.winner === undefined || isFirst(claim, entry.winner)) entry.winner = claim;
+    },
+    release: (name, unit) => {
+      const entry = entries.get(name);
+      if (entry === undefined || !entry.claims.delete(unit)) return;
+      if (entry.winner?.unit === unit) entry.winner = firstOf(entry.claims.values());
+      dropEmpty(name, entry);
+    },
+    read: (name, unit) => {
+      entryOf(name).readers.add(unit);
+    },
+    unread: (name, unit) => {
+      const entry = entries.get(name);
+      if (entry === undefined) return;
+      entry.readers.delete(unit);
+      dropEmpty(name, entry);
+    },
+    winner: (name) => entries.get(name)?.winner,
+    units: (name) => unitsOf(entries.get(name)),
+  };
+}
+
+interface Entry<T> {
+  readonly claims: Map<ObjectId, Claim<T>>;
+  readonly readers: Set<ObjectId>;
+  winner: Claim<T> | undefined;
+}
+
+/** isSameClaim tells whether a name stands for the same as before. */
+export function isSameClaim<T>(before: Claim<T> | undefined, after: Claim<T> | undefined): boolean {
+  if (before === undefined || after === undefined) return before === after;
+  return (
+    before.unit === after.unit && before.identity === after.identity && isDeepStrictEqual(before.value, after.value)
+  );
+}
+
+function* unitsOf<T>(entry: Entry<T> | undefined): Generator<ObjectId> {
+  if (entry === undefined) return;
+  yield* entry.claims.keys();
+  yield* entry.readers;
+}
+
+function firstOf<T>(claims: Iterable<Claim<T>>): Claim<T> | undefined {
+  let first: Claim<T> | undefined;
+  for (const claim of claims) if (first === undefined || isFirst(claim, first)) first = claim;
+  return first;
+}
+
+function isFirst<T>(one: Claim<T>, other: Claim<T>): boolean {
+  if (one.createdAt !== other.createdAt) return one.createdAt < other.createdAt;
+  return one.unit <= other.unit;
+}

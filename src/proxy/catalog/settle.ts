@@ -1,0 +1,110 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ItemStatus, Router, Service } from '../configuration.ts';
+import type { Draft, DraftService, Problem } from './compiler.ts';
+import type { Names } from './names.ts';
+import type { ObjectId } from './object-kind.ts';
+
+/** Settled is what one object really contributes, once it is known who has which name. */
+export interface Settled {
+  readonly routers: ReadonlyMap<string, Router>;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly problems: readonly Problem[];
+}
+
+/** Taken is who has which name. */
+export interface Taken {
+  readonly routers: Names<Router>;
+  readonly services: Names<Service>;
+}
+
+/**
+ * settle takes away from a draft what others have the name of: a service that is another one under the same name is
+ * never used, because the requests of one would reach the other; one with other options is used with a warning.
+ */
+export function settle(unit: ObjectId, draft: Draft, taken: Taken): Settled {
+  const { lost, notes } = findConflicts(unit, draft, taken);
+  const routers = new Map<string, Router>();
+  const services = new Map<string, Service>();
+  const problems = [...draft.problems, ...[...lost.values(), ...notes.values()].flat().map(conflict)];
+  for (const { service, owner } of draft.services) {
+    services.set(service.name, withNotes(withoutLost(service, lost), notes.get(owner)));
+  }
+  for (const { router, route } of draft.routers) {
+    const owner = taken.routers.winner(router.name);
+    if (owner !== undefined && owner.unit !== unit) {
+      const found = `The router of ${unit} with the rule ${router.rule} has the name of one of ${owner.unit}`;
+      problems.push(conflict(`${found} (${router.name}), which is older; rename one of the two.`));
+      continue;
+    }
+    routers.set(router.name, settleRouter(router, lost, notes.get(route)));
+  }
+  return { routers, services, problems };
+}
+
+interface Conflicts {
+  /** lost maps names that stand for something else to the reason. */
+  readonly lost: ReadonlyMap<string, string>;
+  /** notes maps owners to what they have to show. */
+  readonly notes: ReadonlyMap<string, readonly string[]>;
+}
+
+function findConflicts(unit: ObjectId, draft: Draft, taken: Taken): Conflicts {
+  const lost = new Map<string, string>();
+  const notes = new Map<string, string[]>();
+  for (const { name, identity } of draft.references) {
+    const winner = taken.services.winner(name);
+    if (winner !== undefined && winner.identity !== identity) lost.set(name, nameTaken(name, identity, winner));
+  }
+  for (const claim of draft.services) {
+    const winner = taken.services.winner(claim.service.name);
+    if (winner === undefined || winner.unit === unit) continue;
+    if (winner.identity !== claim.identity) {
+      lost.set(claim.service.name, nameTaken(claim.service.name, claim.identity, winner));
+    } else if (!isDeepStrictEqual(winner.value, claim.service)) {
+      const noted = notes.get(claim.owner) ?? [];
+      notes.set(claim.owner, [...noted, optionsDiffer(claim, winner.unit)]);
+    }
+  }
+  return { lost, notes };
+}
+
+function nameTaken(
+  name: string,
+  identity: string,
+  winner: { readonly identity: string; readonly unit: ObjectId },
+): string {
+  const found = `${identity} has the same name as ${winner.identity} of ${winner.unit} (${name})`;
+  return `${found}, which is older, and gets no requests; rename one of the two.`;
+}
+
+function optionsDiffer({ service, identity }: DraftService, winner: ObjectId): string {
+  const found = `${identity} is used by ${winner} with other options (sticky, scheme, serversTransport, …)`;
+  return `${found}, which is older, and whose options hold for both (${service.name}); write the same in both.`;
+}
+
+function conflict(message: string): Problem {
+  return { reason: 'NameConflict', message };
+}
+
+function withoutLost(service: Service, lost: ReadonlyMap<string, string>): Service {
+  if (service.kind !== 'Weighted' || lost.size === 0) return service;
+  const left = service.services.filter(({ name }) => !lost.has(name));
+  if (left.length === service.services.length) return service;
+  const reasons = service.services.map(({ name }) => lost.get(name)).filter((reason) => reason !== undefined);
+  return withNotes({ ...service, services: left }, reasons);
+}
+
+function settleRouter(router: Router, lost: ReadonlyMap<string, string>, notes: readonly string[] | undefined): Router {
+  const reason = lost.get(router.service);
+  if (reason !== undefined) return { ...router, status: 'disabled', errors: [...router.errors, reason] };
+  return withNotes(router, notes);
+}
+
+function withNotes<T extends { readonly status: ItemStatus; readonly errors: readonly string[] }>(
+  item: T,
+  notes: readonly string[] | undefined,
+): T {
+  if (notes === undefined || notes.length === 0) return item;
+  const status = item.status === 'disabled' ? 'disabled' : 'warning';
+  return { ...item, status, errors: [...item.errors, ...notes] };
+}
