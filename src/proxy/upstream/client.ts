@@ -1,10 +1,10 @@
 import type { Clock } from '../../clock.ts';
 import { Http1Exchange } from './http1-exchange.ts';
 import { Pools } from './pools.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { formatRequestHead } from './request-head.ts';
 import { Sweep } from './sweep.ts';
 import type { ResponseHandler, UpstreamClient, UpstreamExchange } from './upstream.ts';
-import { createReadBuffer } from './wire.ts';
 
 /** UpstreamClientOptions are what a client is made of. */
 export interface UpstreamClientOptions {
@@ -13,7 +13,7 @@ export interface UpstreamClientOptions {
 
 /** createUpstreamClient returns a client without connections. */
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
-  const pools = new Pools({ sweep: new Sweep(options.clock), buffer: createReadBuffer() });
+  const pools = new Pools({ sweep: new Sweep(options.clock), buffers: new ReadBuffers() });
   return {
     send: (call, handler) => {
       const head = formatRequestHead(call);

@@ -1,6 +1,13 @@
+import type { ReadBuffers } from './read-buffers.ts';
 import type { Sweep, Watched } from './sweep.ts';
 import type { UpstreamFailure } from './upstream.ts';
-import { openWire, type ReadBuffer, type Wire, type WireTarget } from './wire.ts';
+import { Wire, type WireTarget } from './wire.ts';
+
+/** ClientContext is what all connections of a client share. */
+export interface ClientContext {
+  readonly sweep: Sweep;
+  readonly buffers: ReadBuffers;
+}
 
 /** DialTarget is where to connect to and how long that may take; 0 is no limit. */
 export interface DialTarget extends WireTarget {
@@ -21,13 +28,13 @@ export class Dial implements Watched {
   #isOver = false;
   deadlineMs = Infinity;
 
-  constructor(target: DialTarget, context: { sweep: Sweep; buffer: ReadBuffer }, done: (result: DialResult) => void) {
+  constructor(target: DialTarget, context: ClientContext, done: (result: DialResult) => void) {
     this.#sweep = context.sweep;
     this.#done = done;
     this.#sweep.watch(this);
     this.deadlineMs = this.#sweep.deadlineIn(target.timeoutMs);
     try {
-      this.#wire = openWire(target, context.buffer);
+      this.#wire = new Wire(target, context.buffers);
       this.#listen(this.#wire, target.tls !== undefined);
     } catch (error) {
       // A port or a certificate that cannot be: no reason to throw at the caller.

@@ -2,12 +2,17 @@ import { BodySender, type BodyOutcome } from './request-body.ts';
 import { isIdempotent } from './replay.ts';
 import { ResponseParser, type ResponseEvents } from './response-parser.ts';
 import type { ParsedHead } from './response-head.ts';
-import type { Sweep, Watched } from './sweep.ts';
+import type { ClientContext } from './dial.ts';
+import type { Watched } from './sweep.ts';
 import type { ResponseHandler, UpstreamCall, UpstreamFailure } from './upstream.ts';
 import type { Wire } from './wire.ts';
 
 /** continueTimeoutMs is how long a server may take to ask for an awaited body before it is sent unasked, as in Traefik. */
 const continueTimeoutMs = 1_000;
+
+/** From here on a connection reads into a buffer of its own: when so much is still to come, or came in one read. */
+const largeBodyBytes = 32 * 1024;
+const largeReadBytes = 16 * 1024;
 
 /** Http1Request is what a connection needs of an exchange. */
 export interface Http1Request {
@@ -16,8 +21,11 @@ export interface Http1Request {
   readonly handler: ResponseHandler;
   /** failed is told that the connection broke, with whether the request may be sent again on another one. */
   failed(failure: UpstreamFailure, isReplayable: boolean): void;
-  /** ended is told that the answer is over and the connection has been left. */
-  ended(): void;
+  /**
+   * ended is told that the answer is over and the connection has been left. `pinned` is the buffer that holds the last
+   * piece of the body while the handler wants no more: it must stay as it is until `resume`.
+   */
+  ended(trailers: readonly string[], pinned: Buffer | undefined): void;
 }
 
 /** ConnectionOwner keeps connections between requests. */
@@ -34,7 +42,7 @@ export interface ConnectionOwner {
 export class Http1Connection implements ResponseEvents, Watched {
   readonly #wire: Wire;
   readonly #owner: ConnectionOwner;
-  readonly #sweep: Sweep;
+  readonly #context: ClientContext;
   readonly #parser: ResponseParser;
   #request: Http1Request | undefined;
   #sender: BodySender | undefined;
@@ -50,10 +58,10 @@ export class Http1Connection implements ResponseEvents, Watched {
   #isGone = false;
   deadlineMs = Infinity;
 
-  constructor(wire: Wire, owner: ConnectionOwner, sweep: Sweep) {
+  constructor(wire: Wire, owner: ConnectionOwner, context: ClientContext) {
     this.#wire = wire;
     this.#owner = owner;
-    this.#sweep = sweep;
+    this.#context = context;
     this.#parser = new ResponseParser(this);
     const { socket } = wire;
     wire.onBytes = (bytes) => this.#onBytes(bytes);
@@ -61,7 +69,7 @@ export class Http1Connection implements ResponseEvents, Watched {
     socket.on('error', (error) => this.#broke(error.message));
     socket.on('close', () => this.#broke('the server closed the connection'));
     socket.on('drain', () => this.#sender?.drained());
-    sweep.watch(this);
+    context.sweep.watch(this);
   }
 
   /** isUsable: nothing is known against sending a request. */
@@ -96,8 +104,8 @@ export class Http1Connection implements ResponseEvents, Watched {
 
   #startBody(call: UpstreamCall): void {
     this.#isRequestSent = this.#sender === undefined;
-    if (this.#isRequestSent) this.deadlineMs = this.#sweep.deadlineIn(this.#owner.responseHeaderTimeoutMs);
-    else if (call.body?.isAwaited === true) this.deadlineMs = this.#sweep.deadlineIn(continueTimeoutMs);
+    if (this.#isRequestSent) this.deadlineMs = this.#context.sweep.deadlineIn(this.#owner.responseHeaderTimeoutMs);
+    else if (call.body?.isAwaited === true) this.deadlineMs = this.#context.sweep.deadlineIn(continueTimeoutMs);
     else this.#sender?.start();
   }
 
@@ -112,8 +120,9 @@ export class Http1Connection implements ResponseEvents, Watched {
   destroy(): void {
     if (this.#isGone) return;
     this.#isGone = true;
+    this.#leaveBuffer();
     this.#leaveRequest();
-    this.#sweep.forget(this);
+    this.#context.sweep.forget(this);
     this.#owner.removed(this);
     this.#wire.socket.destroy();
   }
@@ -148,7 +157,9 @@ export class Http1Connection implements ResponseEvents, Watched {
   }
 
   onData(piece: Buffer): void {
-    if (this.#request?.handler.onData(Buffer.from(piece), true) === false) this.#isPaused = true;
+    const isBorrowed = this.#wire.hasOwnBuffer;
+    const wantsMore = this.#request?.handler.onData(isBorrowed ? piece : Buffer.from(piece), !isBorrowed);
+    if (wantsMore === false) this.#isPaused = true;
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -176,7 +187,7 @@ export class Http1Connection implements ResponseEvents, Watched {
       return;
     }
     this.#isRequestSent = true;
-    if (this.#head === undefined) this.deadlineMs = this.#sweep.deadlineIn(this.#owner.responseHeaderTimeoutMs);
+    if (this.#head === undefined) this.deadlineMs = this.#context.sweep.deadlineIn(this.#owner.responseHeaderTimeoutMs);
   }
 
   #onBytes(bytes: Buffer): boolean {
@@ -189,20 +200,34 @@ export class Http1Connection implements ResponseEvents, Watched {
     const taken = this.#parser.push(bytes);
     if (this.#trailers !== undefined) this.#complete(taken === bytes.length);
     else if (this.#head?.status === 101) this.#switchProtocols(bytes.subarray(taken));
+    else if (this.#needsOwnBuffer(bytes.length)) this.#wire.borrowBuffer();
     return !this.#isPaused;
+  }
+
+  #needsOwnBuffer(readBytes: number): boolean {
+    if (this.#request === undefined) return false;
+    return readBytes >= largeReadBytes || this.#parser.expectsMoreThan(largeBodyBytes);
   }
 
   /** #complete leaves the connection before it tells the handler, so that the next request finds it. */
   #complete(isWhole: boolean): void {
     const request = this.#request;
     const trailers = this.#trailers ?? [];
+    const pinned = this.#leaveBuffer();
     const mayKeep = isWhole && this.#isRequestSent && this.#head?.isReusable === true;
     this.#leaveRequest();
     this.#isReused = true;
-    this.deadlineMs = this.#sweep.deadlineIn(this.#owner.idleTimeoutMs);
+    this.deadlineMs = this.#context.sweep.deadlineIn(this.#owner.idleTimeoutMs);
     if (!mayKeep || !this.#owner.release(this)) this.destroy();
-    request?.ended();
-    request?.handler.onEnd(trailers);
+    request?.ended(trailers, pinned);
+  }
+
+  /** #leaveBuffer returns the own buffer if it holds what the handler still looks at. */
+  #leaveBuffer(): Buffer | undefined {
+    const own = this.#wire.leaveBuffer();
+    if (own === undefined || this.#isPaused) return own;
+    this.#context.buffers.giveBack(own);
+    return undefined;
   }
 
   #switchProtocols(rest: Buffer): void {
@@ -215,11 +240,10 @@ export class Http1Connection implements ResponseEvents, Watched {
     }
     this.#isGone = true;
     this.#leaveRequest();
-    this.#sweep.forget(this);
+    this.#context.sweep.forget(this);
     this.#owner.removed(this);
     const { socket } = this.#wire;
     this.#wire.onBytes = (bytes) => socket.push(Buffer.from(bytes));
-    request.ended();
     request.handler.onUpgrade(head, socket, Buffer.from(rest));
   }
 

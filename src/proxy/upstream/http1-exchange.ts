@@ -10,6 +10,8 @@ export class Http1Exchange implements Http1Request, UpstreamExchange {
   readonly #pool: Http1Pool;
   #connection: Http1Connection | undefined;
   #cancelDial: (() => void) | undefined;
+  /** withheld is the end of an answer whose last piece the handler still looks at: resume tells it and frees the piece. */
+  #withheld: { readonly trailers: readonly string[]; readonly pinned: Buffer } | undefined;
 
   constructor(request: Pick<Http1Request, 'call' | 'headText' | 'handler'>, pool: Http1Pool) {
     this.call = request.call;
@@ -26,6 +28,11 @@ export class Http1Exchange implements Http1Request, UpstreamExchange {
 
   resume(): void {
     this.#connection?.resume();
+    const withheld = this.#withheld;
+    if (withheld === undefined) return;
+    this.#withheld = undefined;
+    this.#pool.giveBack(withheld.pinned);
+    this.handler.onEnd(withheld.trailers);
   }
 
   abort(): void {
@@ -33,6 +40,7 @@ export class Http1Exchange implements Http1Request, UpstreamExchange {
     this.#cancelDial = undefined;
     this.#connection?.destroy();
     this.#connection = undefined;
+    this.#withheld = undefined;
   }
 
   /** Only a connection that was used before is replayable, and the second one is new: this happens once. */
@@ -42,8 +50,10 @@ export class Http1Exchange implements Http1Request, UpstreamExchange {
     else this.handler.onError(failure);
   }
 
-  ended(): void {
+  ended(trailers: readonly string[], pinned: Buffer | undefined): void {
     this.#connection = undefined;
+    if (pinned === undefined) this.handler.onEnd(trailers);
+    else this.#withheld = { trailers, pinned };
   }
 
   #connect(): void {

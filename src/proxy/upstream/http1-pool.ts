@@ -1,15 +1,8 @@
 import type { Transport } from '../configuration.ts';
-import { Dial, type DialTarget } from './dial.ts';
+import { Dial, type ClientContext, type DialTarget } from './dial.ts';
 import { Http1Connection, type ConnectionOwner } from './http1-connection.ts';
-import type { Sweep } from './sweep.ts';
 import type { UpstreamFailure } from './upstream.ts';
-import type { ReadBuffer, Wire } from './wire.ts';
-
-/** ClientContext is what all pools of a client share. */
-export interface ClientContext {
-  readonly sweep: Sweep;
-  readonly buffer: ReadBuffer;
-}
+import type { Wire } from './wire.ts';
 
 /** Connected is a new connection, or why there is none. */
 export type Connected = { readonly connection: Http1Connection } | { readonly failure: UpstreamFailure };
@@ -55,7 +48,12 @@ export class Http1Pool implements ConnectionOwner {
 
   /** adopt makes a connection of a wire that is ready. */
   adopt(wire: Wire): Http1Connection {
-    return new Http1Connection(wire, this, this.#context.sweep);
+    return new Http1Connection(wire, this, this.#context);
+  }
+
+  /** giveBack takes a buffer that nobody looks into any more. */
+  giveBack(buffer: Buffer): void {
+    this.#context.buffers.giveBack(buffer);
   }
 
   release(connection: Http1Connection): boolean {

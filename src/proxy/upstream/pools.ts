@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Server, Transport } from '../configuration.ts';
-import { Http1Pool, type ClientContext } from './http1-pool.ts';
+import type { ClientContext } from './dial.ts';
+import { Http1Pool } from './http1-pool.ts';
 
 /** Pools finds the pool of a server over a transport. */
 export class Pools {

@@ -54,6 +54,11 @@ export class ResponseParser {
     this.#gatherer.begin(nothing);
   }
 
+  /** expectsMoreThan is true when it is known that more than so many bytes of a body are to come. */
+  expectsMoreThan(length: number): boolean {
+    return this.#state === 'Length' && this.#remaining > length;
+  }
+
   /** stop gives up: no event comes any more. */
   stop(): void {
     this.#state = 'Idle';

@@ -1,26 +1,6 @@
 import net, { type Socket } from 'node:net';
 import tls, { type ConnectionOptions } from 'node:tls';
-
-/** Wire is a socket whose bytes are read into a buffer shared with all others, and whose reader may change. */
-export interface Wire {
-  readonly socket: Socket;
-  /** onBytes is handed what was read, valid during the call only; it returns false to read no more until `socket.resume()`. */
-  onBytes: (bytes: Buffer) => boolean;
-}
-
-/**
- * readBufferBytes: one read takes up to this much. Bodies of 1 MiB go through the proxy three times as fast as with the
- * 64 KiB that node allocates anew for each read.
- */
-const readBufferBytes = 256 * 1024;
-
-/** ReadBuffer is what all connections of a client read into: nothing stays in it longer than a callback. */
-export type ReadBuffer = Buffer;
-
-/** createReadBuffer returns a buffer for `openWire`. */
-export function createReadBuffer(): ReadBuffer {
-  return Buffer.allocUnsafeSlow(readBufferBytes);
-}
+import type { ReadBuffers } from './read-buffers.ts';
 
 /** WireTarget is where a wire leads; `tls` undefined: without TLS. */
 export interface WireTarget {
@@ -32,21 +12,47 @@ export interface WireTarget {
 /** keepAliveAfterMs is when the kernel begins to probe a silent connection, as Traefik's dialer. */
 const keepAliveAfterMs = 30_000;
 
-/** openWire begins to connect. */
-export function openWire(target: WireTarget, buffer: ReadBuffer): Wire {
-  const options = {
-    host: target.host,
-    port: target.port,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: keepAliveAfterMs,
-    onread: {
-      buffer,
-      callback: (length: number): boolean =>
-        wire.onBytes(length === buffer.length ? buffer : buffer.subarray(0, length)),
-    },
-  };
-  const socket = target.tls === undefined ? net.connect(options) : tls.connect({ ...target.tls, ...options });
-  const wire: Wire = { socket, onBytes: () => true };
-  return wire;
+/** Wire is a socket whose bytes are read into the buffers of its client, and whose reader may change. */
+export class Wire {
+  readonly socket: Socket;
+  readonly #buffers: ReadBuffers;
+  #buffer: Buffer;
+  /** onBytes is handed what was read; it returns false to read no more until `socket.resume()`. */
+  onBytes: (bytes: Buffer) => boolean = () => true;
+
+  /** The constructor begins to connect. It throws for a port or a certificate that cannot be. */
+  constructor(target: WireTarget, buffers: ReadBuffers) {
+    this.#buffers = buffers;
+    this.#buffer = buffers.shared;
+    const options = {
+      host: target.host,
+      port: target.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveAfterMs,
+      onread: {
+        // Asked before the first read and after each: so a wire changes its buffer.
+        buffer: (): Buffer => this.#buffer,
+        callback: (length: number, buffer: Uint8Array): boolean => this.onBytes((buffer as Buffer).subarray(0, length)),
+      },
+    };
+    this.socket = target.tls === undefined ? net.connect(options) : tls.connect({ ...target.tls, ...options });
+  }
+
+  /** hasOwnBuffer: what `onBytes` gets stays as it is until the reading goes on. */
+  get hasOwnBuffer(): boolean {
+    return this.#buffer !== this.#buffers.shared;
+  }
+
+  /** borrowBuffer lets the next reads go into a buffer of its own. */
+  borrowBuffer(): void {
+    if (!this.hasOwnBuffer) this.#buffer = this.#buffers.borrow();
+  }
+
+  /** leaveBuffer goes back to the shared buffer and returns the own one, if there was one: the caller gives it back or drops it. */
+  leaveBuffer(): Buffer | undefined {
+    const own = this.hasOwnBuffer ? this.#buffer : undefined;
+    this.#buffer = this.#buffers.shared;
+    return own;
+  }
 }
