@@ -144,6 +144,45 @@ describe('a scraped Traefik', () => {
     });
   });
 
+  test('is read by the rules of Prometheus: gRPC has codes of its own, streams no durations, and 499 is neither good nor bad', async () => {
+    const source = create();
+    const kinds = {
+      'http/200': 10,
+      'http/404': 10,
+      'http/503': 100,
+      'http/499': 100,
+      'websocket/101': 20,
+      'websocket/502': 5,
+      'sse/200': 20,
+      'grpc/0': 10,
+      'grpc/5': 10,
+      'grpc/2': 1,
+      'grpc/4': 1,
+      'grpc/13': 1,
+      'grpc/14': 1,
+      'grpc-web/15': 1,
+    };
+    const entries = Object.entries(kinds);
+    traefik().counters = { 'web/200': 1 };
+    await ask(source, { bounds: 'All' });
+    traefik().counters = {
+      'web/200': 1,
+      ...Object.fromEntries(entries.map(([kind, count]) => [`next/${kind}`, count])),
+    };
+    traefik().buckets = Object.fromEntries(
+      entries.flatMap(([kind, count]) => [
+        [`next/${kind}/0.1`, count / 2],
+        [`next/${kind}/+Inf`, count],
+      ]),
+    );
+    await tick();
+    expect(await ask(source, { bounds: 'All' })).toMatchObject({
+      blocks: [
+        { arms: { canary: { requests: 190, errors: 110 } }, durations: { canary: { total: 40, within: [20] } } },
+      ],
+    });
+  });
+
   test('tells how long good requests took', async () => {
     const source = create();
     const at = (count: number): Record<string, number> => ({

@@ -6,7 +6,7 @@ export class ScrapedTraefik {
   readonly #server: Server;
   /** counters maps `service/code` (or `service/protocol/code`) to a number of requests. */
   counters: Readonly<Record<string, number>> = {};
-  /** buckets maps `service/code/le` to a number of requests. */
+  /** buckets maps `service/code/le` or `service/protocol/code/le` to a number of requests. */
   buckets: Readonly<Record<string, number>> = {};
   startedSeconds = 1_795_000_000;
   contentType = 'text/plain; version=0.0.4; charset=utf-8';
@@ -49,8 +49,9 @@ export class ScrapedTraefik {
       return `traefik_service_requests_total{code="${code}",method="GET",protocol="${protocol}",service="${service}"} ${value}`;
     });
     const buckets = Object.entries(this.buckets).map(([name, value]) => {
-      const [service, code, le] = name.split('/');
-      const labels = `code="${code}",method="GET",protocol="http",service="${service}",le="${le}"`;
+      const parts = name.split('/');
+      const [service, protocol, code, le] = parts.length > 3 ? parts : [parts[0], 'http', parts[1], parts[2]];
+      const labels = `code="${code}",method="GET",protocol="${protocol}",service="${service}",le="${le}"`;
       return `traefik_service_request_duration_seconds_bucket{${labels}} ${value}`;
     });
     return [`process_start_time_seconds ${this.startedSeconds}`, ...counters, ...buckets, ''].join('\n');
