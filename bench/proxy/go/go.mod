@@ -1,0 +1,3 @@
+module sluice.dev/bench/proxy
+
+go 1.26

@@ -1,0 +1,53 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { freePort, startServer } from '../../../test/support/processes.ts';
+import { proxyCore, type Peer } from './peer.ts';
+import type { Place } from './place.ts';
+
+/** startSluice starts the program with one worker, as it comes. */
+export async function startSluice({ directory, cluster, certFile, keyFile, program }: Place): Promise<Peer> {
+  const [plainPort, tlsPort, adminPort] = [await freePort(), await freePort(), await freePort()];
+  const [command, ...pin] = proxyCore;
+  const server = await startServer({
+    name: 'sluice',
+    command,
+    directory,
+    args: [
+      ...pin,
+      process.execPath,
+      program,
+      'proxy',
+      `--kubeconfig=${await cluster.serviceAccountKubeconfig('default', 'traefik-ingress-controller')}`,
+      `--entry-point=web=127.0.0.1:${plainPort} websecure=127.0.0.1:${tlsPort},tls`,
+      `--tls-cert-file=${certFile}`,
+      `--tls-key-file=${keyFile}`,
+      `--admin-address=127.0.0.1:${adminPort}`,
+      '--workers=1',
+      '--accept-grace=0s',
+      '--grace=1s',
+      '--log-level=warn',
+      ...(process.env['SLUICE_BENCH_FLAGS']?.split(' ') ?? []),
+    ],
+    isReady: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok,
+  });
+  return {
+    name: 'sluice',
+    plainPort,
+    tlsPort,
+    pids: () => withChildren(server.pid),
+    stop: () => server.stop(5000),
+  };
+}
+
+/** The workers are children of the primary. */
+async function withChildren(pid: number): Promise<readonly number[]> {
+  const tasks = await readdir(`/proc/${pid}/task`);
+  const texts = await Promise.all(tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, 'latin1')));
+  return [
+    pid,
+    ...texts
+      .join(' ')
+      .split(/\s+/)
+      .filter((text) => text !== '')
+      .map(Number),
+  ];
+}

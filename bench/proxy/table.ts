@@ -1,0 +1,35 @@
+import type { Result } from './measure.ts';
+import type { PeerName } from './peers/peer.ts';
+import type { ScenarioName } from './scenarios.ts';
+
+/** Results are those of all scenarios, as the JSON line has them. */
+export type Results = Partial<Record<ScenarioName, Readonly<Partial<Record<PeerName, Result>>>>>;
+
+/** formatTable returns a table for people; `x` compares requests a second, or the memory of idle connections, with Traefik. */
+export function formatTable(results: Results): string {
+  const lines = [['scenario', 'proxy', 'req/s', 'p50 ms', 'p99 ms', 'MiB', 'failed', 'x Traefik']];
+  for (const [scenario, peers] of Object.entries(results)) {
+    for (const [peer, { rps, p50Ms, p99Ms, rssMiB, failed }] of Object.entries(peers)) {
+      const base = peers.traefik;
+      const times = base === undefined ? Number.NaN : rps === 0 ? rssMiB / base.rssMiB : rps / base.rps;
+      lines.push([
+        scenario,
+        peer,
+        String(Math.round(rps)),
+        p50Ms.toFixed(2),
+        p99Ms.toFixed(2),
+        String(Math.round(rssMiB)),
+        String(failed),
+        Number.isNaN(times) ? '' : times.toFixed(2),
+      ]);
+    }
+  }
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .join('  '),
+    )
+    .join('\n');
+}
