@@ -32,17 +32,10 @@ export async function startSimple(name: SimpleName, { directory }: Place): Promi
 }
 
 async function commandOf(name: SimpleName, directory: string, port: number): Promise<readonly string[]> {
-  switch (name) {
-    case 'nginx':
-      return nginx(directory, port);
-    case 'haproxy':
-      return haproxy(directory, port);
-    case 'go':
-      return [await buildGo(directory), `127.0.0.1:${port}`, `http://${upstream}`];
-    case 'http-proxy-3':
-    case 'fast-proxy':
-      return [process.execPath, path.join(await installNodePeers(), `${name}.mjs`), String(port), `http://${upstream}`];
-  }
+  if (name === 'nginx') return nginx(directory, port);
+  if (name === 'haproxy') return haproxy(directory, port);
+  if (name === 'go') return [await buildGo(directory), `127.0.0.1:${port}`, `http://${upstream}`];
+  return [process.execPath, path.join(await installNodePeers(), `${name}.mjs`), String(port), `http://${upstream}`];
 }
 
 async function nginx(directory: string, port: number): Promise<readonly string[]> {
