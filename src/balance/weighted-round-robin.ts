@@ -52,17 +52,17 @@ export class WeightedRoundRobin<T> {
 
   /** update takes over what there is to choose from now on. Weights of the same key add up; its last item is kept. */
   update(items: readonly WeightedItem<T>[]): void {
-    const { isRestarting } = this.#options;
-    const before = new Map(isRestarting ? [] : this.#entries.map((entry) => [entry.key, entry]));
+    const before = new Map(this.#entries.map((entry) => [entry.key, entry]));
     const after = new Map<string, Entry<T>>();
-    this.#shiftTime();
     for (const { key, weight, item } of items) {
       if (!(weight > 0)) continue;
       const present = after.get(key);
       const total = weight + (present?.weight ?? 0);
       after.set(key, { key, weight: total, item, deadline: 0, order: 0 });
     }
-    for (const entry of after.values()) this.#place(entry, before.get(entry.key));
+    const { isRestarting } = this.#options;
+    if (isRestarting) this.#time = 0;
+    for (const entry of after.values()) this.#place(entry, isRestarting ? undefined : before.get(entry.key));
     this.#entries = [...after.values()];
   }
 
@@ -100,18 +100,21 @@ export class WeightedRoundRobin<T> {
     const { isRestarting, random } = this.#options;
     if (before === undefined) {
       const phase = isRestarting ? 1 : 1 - random();
-      entry.deadline = phase / entry.weight;
+      entry.deadline = this.#time + phase / entry.weight;
       // Among items that begin together chance decides, as in Traefik, which shuffles them.
       entry.order = random() - 1;
-    } else {
-      entry.deadline = before.deadline * (before.weight / entry.weight);
-      entry.order = before.order;
+      return;
     }
+    const rest = before.deadline - this.#time;
+    // The same weight must not even be rounded anew.
+    const isSame = before.weight === entry.weight;
+    entry.deadline = isSame ? before.deadline : this.#time + rest * (before.weight / entry.weight);
+    entry.order = before.order;
   }
 
-  /** The present becomes 0; only what has waited is due now. */
+  /** The present becomes 0. */
   #shiftTime(): void {
-    for (const entry of this.#entries) entry.deadline = Math.max(0, entry.deadline - this.#time);
+    for (const entry of this.#entries) entry.deadline -= this.#time;
     this.#time = 0;
   }
 }
