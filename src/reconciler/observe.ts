@@ -22,7 +22,7 @@ import { assumedEffectMs, verdictAtStep } from '../rollout/step-rules.ts';
 import { planSteps } from '../rollout/steps.ts';
 import { readCommand } from '../rollout/verbs.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
-import { readSplit, type Pair } from '../traffic/split.ts';
+import { isMember, readSplit, type Pair } from '../traffic/split.ts';
 import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
 import { prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
@@ -89,7 +89,7 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
     spec: analysis.spec,
     problems: findProblems({ rollout, ingressRoute, pair, stable, canary, caches, queries: analysis.problems }),
     canaryRevision: canaryRevision(rollout, revisionOf(canaryWorkload)),
-    judged: judgedOf(rollout, { ingressRoute, pair, caches }),
+    judged: judgedOf(rollout, { ingressRoute, pair, canary, caches }),
   };
 }
 
@@ -107,7 +107,12 @@ function canaryRevision(rollout: Rollout, workload: RevisionObservation | undefi
 
 function judgedOf(
   rollout: Rollout,
-  { ingressRoute, pair, caches }: { ingressRoute: IngressRoute | undefined; pair: Pair; caches: Caches },
+  {
+    ingressRoute,
+    pair,
+    canary,
+    caches,
+  }: { ingressRoute: IngressRoute | undefined; pair: Pair; canary: Member; caches: Caches },
 ): Judged | undefined {
   const progress = rollout.status?.progress;
   const appliedMs = parseTime(progress?.appliedAt);
@@ -117,6 +122,7 @@ function judgedOf(
     stage: {
       sinceMs: appliedMs === undefined ? undefined : appliedMs + assumedEffectMs,
       isAlone: progress.weight >= 100,
+      canaryEndpoints: canary.addresses.length,
     },
     share: {
       weightPercent: progress.weight,
@@ -225,16 +231,26 @@ export interface ArmNames {
 
 /**
  * armNames: with one service left in a rule Traefik names its series after the router, so at
- * 100 % the router's series are the canary's, and before the first step stable's.
+ * 100 % the router's series are the canary's, and before the first step stable's. A service is named with its port as the
+ * route writes it; half as many names are half as many queries.
  */
 export function armNames(scene: Scene, only: 'Both' | 'Stable' | 'Canary'): ArmNames {
+  const { namespace } = scene.pair;
   const names = (member: Member): readonly string[] =>
-    traefikServiceNames({ namespace: scene.pair.namespace, service: member.service, ports: member.ports });
+    traefikServiceNames({ namespace, service: member.service, ports: writtenPorts(scene, member) });
   const routers = routerNames(scene);
   return {
     stable: [...names(scene.stable), ...(only === 'Stable' ? routers : [])],
     canary: [...names(scene.canary), ...(only === 'Canary' ? routers : [])],
   };
+}
+
+/** writtenPorts are the spellings of a service's port in the route, and all that there are where it is not listed. */
+function writtenPorts({ ingressRoute, pair }: Scene, member: Member): Member['ports'] {
+  const entries = (ingressRoute?.spec.routes ?? []).flatMap(({ services = [] }) => services);
+  const written = entries.filter((entry) => isMember(entry, member, pair.namespace)).map(({ port }) => port);
+  const ports = member.ports.filter((port) => written.includes(port));
+  return ports.length === 0 ? member.ports : ports;
 }
 
 function routerNames({ ingressRoute, pair }: Scene): readonly string[] {

@@ -4,7 +4,7 @@ import type { Rollout } from '../../../src/api/rollout.ts';
 import type { RolloutProgress } from '../../../src/api/rollout-status.ts';
 import type { IngressRoute, Route } from '../../../src/api/traefik.ts';
 import { addSamples, startEvidence, type Evidence } from '../../../src/analysis/evidence.ts';
-import { observe, readScene, type Judged } from '../../../src/reconciler/observe.ts';
+import { armNames, observe, readScene, type Judged } from '../../../src/reconciler/observe.ts';
 import { analysisSpec, rollout, type WrittenSpec } from '../../support/rollout-builders.ts';
 import { deployment, openWorld, service, shopRoute, slice, type World } from './cluster.ts';
 
@@ -174,6 +174,26 @@ describe('the share of the requests', () => {
   it('can where two rules of the route list the pair', async () => {
     await put(resources.ingressRoutes, shopRoute([...pairRoutes(), ...pairRoutes()]));
     expect(isComparable()).toBe(true);
+  });
+});
+
+describe('the names of a service', () => {
+  const namesOf = (): readonly string[] =>
+    armNames(readScene(running(), world.watches.caches, 'Namespaced'), 'Both').stable;
+
+  it('have the port as the route writes it', async () => {
+    expect(namesOf()).toEqual(['web-shop-stable-80@kubernetescrd']);
+    await put(resources.ingressRoutes, shopRoute(pairRoutes({ port: 'http' })));
+    expect(namesOf()).toEqual(['web-shop-stable-http@kubernetescrd']);
+  });
+
+  it('have each spelling where two rules write it differently, and where no rule lists the service', async () => {
+    const both = ['web-shop-stable-80@kubernetescrd', 'web-shop-stable-http@kubernetescrd'];
+    await put(resources.ingressRoutes, shopRoute([...pairRoutes(), ...pairRoutes({ port: 'http' })]));
+    expect(namesOf()).toEqual(both);
+    const services = [{ name: 'shop-canary', port: 80 }];
+    await put(resources.ingressRoutes, shopRoute([{ match: 'Host(`shop.example`)', kind: 'Rule', services }]));
+    expect(namesOf()).toEqual(both);
   });
 });
 
