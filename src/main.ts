@@ -1,9 +1,14 @@
 #!/usr/bin/env node
 /** The program: argv, environment, signals and exit codes. Nothing else touches the process. */
+import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { settingDefaults, type RawSettings } from './config.ts';
 import { isSluiceError } from './errors.ts';
 import { run } from './run.ts';
+import { forkWorkers, primaryPort } from './proxy/process/cluster-workers.ts';
+import { runWorker } from './proxy/process/run-worker.ts';
+import { proxySettingDefaults, type RawProxySettings } from './proxy-config.ts';
+import { runProxy } from './run-proxy.ts';
 import { runSimulate, simulateDefaults, type SimulateCall } from './simulate.ts';
 import { version } from './version.ts';
 
@@ -50,9 +55,12 @@ const settingNames = Object.keys(flags) as readonly SettingName[];
 
 /** settingOption is the flag of a setting, with its variable of the environment. */
 function settingOption(name: SettingName): Option {
+  return optionOf(name, flags[name], settingDefaults[name]);
+}
+
+function optionOf(name: string, help: string, value: string): Option {
   const dashed = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const value = settingDefaults[name];
-  const shown = value === '' ? flags[name] : `${flags[name]} (default: ${value})`;
+  const shown = value === '' ? help : `${help} (default: ${value})`;
   return new Option(`--${dashed} <value>`, shown).env(`SLUICE_${dashed.replaceAll('-', '_').toUpperCase()}`);
 }
 
@@ -66,6 +74,44 @@ function controllerCommand(): Command {
   for (const name of settingNames) command.addOption(settingOption(name));
   return command.action(async (raw: RawSettings) => {
     await run(raw, { signal: untilSignal(), env: process.env, isWholeProcess: true }).stopped;
+  });
+}
+
+const proxyFlags: Readonly<Record<keyof typeof proxySettingDefaults, string>> = {
+  kubeconfig: flags.kubeconfig,
+  context: flags.context,
+  entryPoint: 'entry points, with blanks between them: name=address[,tls][,trusted-ips=CIDR;CIDR][,read-timeout=60s]…',
+  tlsCertFile: 'file with the certificate of entry points with tls',
+  tlsKeyFile: 'file with its key',
+  ingressClass: 'only objects of this class; default: those without one, or of class traefik',
+  allowCrossNamespace: 'whether routes may use services of other namespaces: true or false',
+  allowExternalNameServices: 'whether Services of type ExternalName are served: true or false',
+  strictTraefik: 'whether to do as Traefik where Sluice would do better: true or false',
+  workers: 'processes that serve; default: one for each core, at most 4',
+  acceptGrace: 'how long connections are still taken after SIGTERM',
+  grace: 'how long open requests then have',
+  adminAddress: 'host:port of /metrics, /api, /healthz, /readyz and /config',
+  metricsBuckets: 'bounds of the histograms of durations, in seconds',
+  metricsRouters: 'whether there are series for routers too: true or false',
+  accessLog: 'a line for each request: Off, Common or Json',
+  accessLogQuery: 'whether that line has the query string: true or false',
+  logLevel: flags.logLevel,
+};
+
+const proxySettingNames = Object.keys(proxyFlags) as readonly (keyof typeof proxySettingDefaults)[];
+
+function proxyCommand(): Command {
+  const command = subcommand('proxy').description(
+    'Serve IngressRoutes where there is no Traefik, until SIGTERM or SIGINT. SIGHUP replaces the workers one by one.',
+  );
+  for (const name of proxySettingNames) {
+    command.addOption(optionOf(name, proxyFlags[name], proxySettingDefaults[name]));
+  }
+  return command.action(async (raw: RawProxySettings) => {
+    const options = { signal: untilSignal(), env: process.env, isWholeProcess: true };
+    const proxy = runProxy(raw, { ...options, spawn: forkWorkers(), cores: availableParallelism() });
+    process.on('SIGHUP', () => void proxy.restart());
+    await proxy.stopped;
   });
 }
 
@@ -112,11 +158,25 @@ const program = subcommand('sluice')
   )
   .version(version)
   .addCommand(controllerCommand())
+  .addCommand(proxyCommand())
   .addCommand(simulateCommand())
   .addCommand(versionCommand());
 
+/** A worker of the proxy is this program too; it is told everything by its primary. */
+async function work(primary: NonNullable<ReturnType<typeof primaryPort>>): Promise<void> {
+  const worker = runWorker(primary);
+  // The terminal interrupts the whole group: the primary hears it too, and says what to do.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => worker.leave());
+  process.on('SIGHUP', () => undefined);
+  await worker.ended;
+  process.exit();
+}
+
+const primary = primaryPort();
+
 try {
-  await program.parseAsync(process.argv);
+  await (primary === undefined ? program.parseAsync(process.argv) : work(primary));
 } catch (error) {
   console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = isSluiceError(error, 'ConfigInvalid') ? exitCodes.usage : exitCodes.failure;

@@ -182,6 +182,13 @@ function createOutcomeMetrics({ counter }: Factory) {
  */
 const delayIntervalMs = 100;
 
+/** createProcessMetrics shows what is known of the process alone, for programs that count by other means. */
+export function createProcessMetrics(): { readonly text: () => Promise<string> } {
+  const registry = new Registry();
+  addProcessMetrics(registry);
+  return { text: () => registry.metrics() };
+}
+
 function addProcessMetrics(registry: Registry): void {
   // Its own delays include the time between two looks, so that an idle process seems to be late; ours do not.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1000 });

@@ -1,22 +1,37 @@
 /** What the primary and its workers tell each other; all of it survives JSON. Messages arrive in order. */
 import type { ConfigurationChange } from '../configuration.ts';
+import type { CountersDelta } from '../metrics/counters.ts';
+import type { OpenCounts } from '../metrics/totals.ts';
 import type { ServerDown } from '../services/service-table.ts';
 import type { PlaneSettings } from '../settings.ts';
 
 /** ToWorker is what a worker hears. Start is the first; its `change` is the whole configuration. */
 export type ToWorker =
-  | { readonly kind: 'Start'; readonly settings: PlaneSettings; readonly change: ConfigurationChange }
-  | { readonly kind: 'Change'; readonly change: ConfigurationChange }
+  | {
+      readonly kind: 'Start';
+      readonly settings: PlaneSettings;
+      readonly change: ConfigurationChange;
+      readonly generation: number;
+    }
+  | { readonly kind: 'Change'; readonly change: ConfigurationChange; readonly generation: number }
   | HealthMessage
   | { readonly kind: 'Drain'; readonly graceMs: number };
 
-/** FromWorker is what a worker says. Listening follows Start; Leaving asks for a replacement, and for Drain when that serves. */
+/** FromWorker is what a worker says. Listening or Failed follows Start; Leaving asks for a replacement, and for Drain when that serves. */
 export type FromWorker =
   | { readonly kind: 'Listening'; readonly addresses: readonly ListeningAddress[] }
   | { readonly kind: 'Failed'; readonly message: string }
-  | { readonly kind: 'Counters'; readonly delta: unknown }
+  | { readonly kind: 'Applied'; readonly generation: number }
+  | CountersMessage
   | { readonly kind: 'Leaving' }
   | HealthMessage;
+
+/** CountersMessage is what a worker has counted since the last one, and what it has open. */
+export interface CountersMessage {
+  readonly kind: 'Counters';
+  readonly delta: CountersDelta;
+  readonly open: OpenCounts;
+}
 
 /** HealthMessage: one worker found that a server fails; the others need not find out for themselves. */
 export interface HealthMessage {

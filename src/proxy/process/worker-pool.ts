@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { FromWorker, ListeningAddress, ToWorker } from './messages.ts';
+import type { CountersMessage, FromWorker, ListeningAddress, ToWorker } from './messages.ts';
 
 /** WorkerPort is a worker as the primary sees it: another process, or a part of this one. */
 export interface WorkerPort {
@@ -21,13 +21,15 @@ export interface WorkerEvents {
 export interface WorkerPoolOptions {
   readonly count: number;
   readonly spawn: (events: WorkerEvents) => WorkerPort;
-  readonly start: () => ToWorker;
+  readonly start: () => ToWorker & { readonly kind: 'Start' };
   readonly clock: Clock;
   readonly logger: Logger;
   /** graceMs is how long open streams have when a worker ends. */
   readonly graceMs: number;
-  readonly onCounters: (worker: WorkerPort, message: FromWorker & { readonly kind: 'Counters' }) => void;
+  readonly onCounters: (worker: WorkerPort, message: CountersMessage) => void;
   readonly onGone: (worker: WorkerPort) => void;
+  /** onApplied: every worker that serves has this generation of the configuration. */
+  readonly onApplied: (generation: number) => void;
 }
 
 /** A worker that died younger than this is not replaced at once: it may be what it serves that kills it. */
@@ -46,6 +48,7 @@ interface Member {
   readonly serving: PromiseWithResolvers<readonly ListeningAddress[]>;
   readonly gone: PromiseWithResolvers<void>;
   state: State;
+  generation: number;
 }
 
 /** WorkerPool keeps `count` workers serving: it replaces those that die, and those that leave before they are gone. */
@@ -55,6 +58,7 @@ export class WorkerPool {
   #delayMs = firstDelayMs;
   #isStopping = false;
   #died = 0;
+  #applied = -1;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -99,6 +103,7 @@ export class WorkerPool {
 
   #spawn(): Member {
     const { spawn, start, clock } = this.#options;
+    const first = start();
     const port = spawn({
       onMessage: (message) => this.#onMessage(member, message),
       onExit: (how) => this.#onExit(member, how),
@@ -109,11 +114,12 @@ export class WorkerPool {
       serving: Promise.withResolvers(),
       gone: Promise.withResolvers(),
       state: 'Starting',
+      generation: first.generation,
     };
     // Only the first ones are waited for.
     member.serving.promise.catch(() => undefined);
     this.#members.add(member);
-    port.send(start());
+    port.send(first);
     return member;
   }
 
@@ -121,9 +127,13 @@ export class WorkerPool {
     switch (message.kind) {
       case 'Listening':
         if (member.state === 'Starting') member.state = 'Serving';
-        return member.serving.resolve(message.addresses);
+        member.serving.resolve(message.addresses);
+        return this.#onApplied();
       case 'Failed':
         return member.serving.reject(new Error(message.message));
+      case 'Applied':
+        member.generation = message.generation;
+        return this.#onApplied();
       case 'Counters':
         return this.#options.onCounters(member.port, message);
       case 'Leaving':
@@ -131,6 +141,14 @@ export class WorkerPool {
       case 'Health':
         return this.#sendOthers(member, message);
     }
+  }
+
+  #onApplied(): void {
+    const serving = [...this.#members].filter(({ state }) => state === 'Serving');
+    const generation = Math.min(...serving.map((member) => member.generation));
+    if (generation <= this.#applied || generation === Infinity) return;
+    this.#applied = generation;
+    this.#options.onApplied(generation);
   }
 
   #sendOthers(sender: Member, message: ToWorker): void {

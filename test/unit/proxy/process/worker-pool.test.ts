@@ -38,12 +38,24 @@ class ScriptedWorker {
 }
 
 const graceMs = 10_000;
+const settings = {
+  entryPoints: [],
+  isStrict: false,
+  metrics: { bucketsSeconds: [], hasRouterLabels: false },
+  accessLog: undefined,
+};
+const nothing = {
+  routers: { set: [], removed: [] },
+  services: { set: [], removed: [] },
+  transports: { set: [], removed: [] },
+};
 
 function createPool(count = 2) {
   const clock = new ManualClock();
   const workers: ScriptedWorker[] = [];
   const log: string[] = [];
   const gone: string[] = [];
+  const applied: number[] = [];
   const note = (message: string): void => void log.push(message);
   const logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
   const pool = new WorkerPool({
@@ -56,11 +68,12 @@ function createPool(count = 2) {
       workers.push(worker);
       return worker;
     },
-    start: () => ({ kind: 'Drain', graceMs: -1 }),
+    start: () => ({ kind: 'Start', settings, change: nothing, generation: 1 }),
+    onApplied: (generation) => void applied.push(generation),
     onCounters: () => undefined,
     onGone: ({ name }) => void gone.push(name),
   });
-  return { pool, clock, workers, log, gone };
+  return { pool, clock, workers, log, gone, applied };
 }
 
 async function started(count = 2) {
@@ -141,6 +154,16 @@ test('a restart replaces one worker after the other', async () => {
   }
   await restarted;
   expect([workers.length, pool.serving, pool.died]).toEqual([4, 2, 0]);
+});
+
+test('a generation counts as applied when every worker that serves has it', async () => {
+  const { workers, applied } = await started();
+  expect(applied).toEqual([1]);
+  workers[0]?.say({ kind: 'Applied', generation: 3 });
+  expect(applied).toEqual([1]);
+  workers[1]?.say({ kind: 'Applied', generation: 2 });
+  workers[1]?.say({ kind: 'Applied', generation: 3 });
+  expect(applied).toEqual([1, 2, 3]);
 });
 
 test('what one worker says of a server reaches the others only', async () => {

@@ -1,0 +1,131 @@
+/** The data plane of one event loop: listeners, routes, balancers, connections to servers, counters. */
+import { hostname } from 'node:os';
+import type { Clock } from '../../clock.ts';
+import type { ConfigurationChange, Service } from '../configuration.ts';
+import { createCounters, type Counters } from '../metrics/counters.ts';
+import { createRouteTable } from '../routing/route-table.ts';
+import { forward, type Handler } from '../server/exchange.ts';
+import { createForwarder } from '../server/forward.ts';
+import { createListener, type Listener } from '../server/listener.ts';
+import { createServiceTable, type ServiceTable } from '../services/service-table.ts';
+import { createUpstreamClient, type UpstreamClientOptions } from '../upstream/client.ts';
+import type { UpstreamClient } from '../upstream/upstream.ts';
+import type { CountersMessage, ListeningAddress } from './messages.ts';
+import type { CreatePlane, Plane } from './worker.ts';
+
+/** PlaneOptions are what all planes of a process share. */
+export interface PlaneOptions extends UpstreamClientOptions {
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** createPlane returns a function that makes planes; they listen to nothing before `listen`. */
+export function createPlane(options: PlaneOptions): CreatePlane {
+  const { clock, random } = options;
+  return (settings, events) => {
+    const counters = createCounters(settings.metrics);
+    const services = createServiceTable({
+      random,
+      nowMs: () => clock.monotonicMs(),
+      isStrict: settings.isStrict,
+      onServerDown: (down) => events.onServerDown(down),
+    });
+    const routes = createRouteTable<Handler>(() => forward);
+    const upstream = createUpstreamClient(options);
+    const forwarder = createForwarder({
+      routes,
+      services,
+      upstream,
+      clock,
+      hostname: hostname(),
+      entryPoints: settings.entryPoints,
+      observe: (record) => counters.observe(record),
+    });
+    const listeners = settings.entryPoints.map((entryPoint) => ({
+      name: entryPoint.name,
+      listener: createListener({ entryPoint, clock, onRequest: forwarder.handle }),
+    }));
+    const servers = createServerTracker(upstream);
+    return {
+      apply: (change) => {
+        services.apply(change.services, change.transports);
+        for (const name of change.routers.removed) routes.remove(name);
+        for (const router of change.routers.set) routes.set(router);
+        counters.forget([...change.routers.removed, ...change.services.removed]);
+        servers.apply(change);
+      },
+      applyHealth: (down) => services.applyHealth(down),
+      listen: () => Promise.all(listeners.map(listenOn)),
+      takeCounts: createCountsTaker({ counters, services, listeners }),
+      drain: async (graceMs) => {
+        await Promise.all(listeners.map(({ listener }) => listener.drain({ graceMs })));
+        upstream.close();
+      },
+    } satisfies Plane;
+  };
+}
+
+interface NamedListener {
+  readonly name: string;
+  readonly listener: Listener;
+}
+
+async function listenOn({ name, listener }: NamedListener): Promise<ListeningAddress> {
+  const { port } = await listener.listen();
+  return { name, port };
+}
+
+type Counts = Omit<CountersMessage, 'kind'>;
+
+/** Who has nothing new to say says nothing: an idle worker costs no message. */
+function createCountsTaker(parts: {
+  readonly counters: Counters;
+  readonly services: ServiceTable;
+  readonly listeners: readonly NamedListener[];
+}): () => Counts | undefined {
+  let last = '';
+  return () => {
+    const delta = parts.counters.takeDelta();
+    const open = {
+      connections: parts.listeners.map(({ name, listener }) => [name, listener.openConnections()] as const),
+      streams: parts.services.openStreams(),
+    };
+    const text = JSON.stringify(open);
+    const isNew = delta.series.length > 0 || delta.retries.length > 0 || text !== last;
+    last = text;
+    return isNew ? { delta, open } : undefined;
+  };
+}
+
+/** createServerTracker lets connections go to servers that no service has any more. */
+function createServerTracker(upstream: Pick<UpstreamClient, 'forget'>): { apply(change: ConfigurationChange): void } {
+  const urlsOf = new Map<string, readonly string[]>();
+  /** How many services have a server. */
+  const users = new Map<string, number>();
+  const add = (url: string, count: number): void => {
+    const left = (users.get(url) ?? 0) + count;
+    if (left === 0) users.delete(url);
+    else users.set(url, left);
+  };
+  const replace = (name: string, urls: readonly string[]): boolean => {
+    const before = urlsOf.get(name) ?? [];
+    for (const url of urls) add(url, 1);
+    for (const url of before) add(url, -1);
+    urlsOf.set(name, urls);
+    if (urls.length === 0) urlsOf.delete(name);
+    return before.some((url) => !users.has(url));
+  };
+  return {
+    apply: ({ services, transports }) => {
+      const isAnyGone = [
+        ...services.set.map((service) => replace(service.name, urlsOfService(service))),
+        ...services.removed.map((name) => replace(name, [])),
+      ].includes(true);
+      if (isAnyGone || transports.set.length > 0) upstream.forget(new Set(users.keys()));
+    },
+  };
+}
+
+function urlsOfService(service: Service): readonly string[] {
+  return service.kind === 'LoadBalancer' ? service.servers.map(({ url }) => url) : [];
+}

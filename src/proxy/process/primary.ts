@@ -1,0 +1,200 @@
+/** The primary reads the objects, tells the workers what to serve, adds up what they counted, and shows all of it. */
+import type { KubernetesObject, ObjectKey } from '../../api/kubernetes.ts';
+import type { Clock } from '../../clock.ts';
+import type { ReflectorObserver, ReflectorSource } from '../../kube/reflector-options.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { createCatalog, type Catalog, type InvalidObject } from '../catalog/catalog.ts';
+import type { ObjectChange, ObjectKind } from '../catalog/object-kind.ts';
+import type { ConfigurationChange, ItemChanges } from '../configuration.ts';
+import type { ProxyState } from '../metrics/exposition.ts';
+import { createTotals, type Totals } from '../metrics/totals.ts';
+import type { PlaneSettings, ProxySettings } from '../settings.ts';
+import type { ListeningAddress } from './messages.ts';
+import { followObjects, type ProxyObjects } from './objects.ts';
+import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
+
+/** PrimaryOptions are the collaborators of the primary. */
+export interface PrimaryOptions {
+  readonly settings: ProxySettings;
+  readonly source: ReflectorSource;
+  readonly spawn: WorkerPoolOptions['spawn'];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly observer?: ReflectorObserver | undefined;
+  /** onInvalid is told each thing that is wrong with an object once, as long as it is wrong. */
+  readonly onInvalid: (invalid: InvalidObject, object: KubernetesObject) => void;
+}
+
+/** Primary is a running proxy. */
+export interface Primary {
+  readonly catalog: Catalog;
+  /** serve resolves with the ports when everything is known and all workers serve; it rejects when one cannot. */
+  serve(): Promise<readonly ListeningAddress[]>;
+  /** isServing: everything was known once. It stays true, however long the API server is away. */
+  isServing(): boolean;
+  /** state is what `/metrics` shows. */
+  state(): ProxyState;
+  missingKinds(): readonly string[];
+  /** restart replaces the workers one by one. */
+  restart(): Promise<void>;
+  /** stop drains the workers, and resolves when they and all watches have ended. */
+  stop(): Promise<void>;
+}
+
+/** Once a minute, what left the configuration an hour ago loses its series. */
+const expiryMs = 60_000;
+
+/** startPrimary begins to read objects; nothing is served before `serve`. */
+export function startPrimary(options: PrimaryOptions): Primary {
+  const { settings, clock, logger } = options;
+  const catalog = createCatalog({ ...settings.objects, ...settings });
+  const totals = createTotals();
+  const reloads: Reloads = { generation: 0, lastMs: undefined };
+  const stopped = new AbortController();
+  const pool = createPool(options, { catalog, totals, reloads });
+  const objects: ProxyObjects = followObjects(
+    {
+      ...options,
+      used: (kind) => catalog.used(kind),
+      onChanges: (changes) => apply(changes),
+    },
+    stopped.signal,
+  );
+  const tellInvalid = createInvalidTeller(options, catalog, (kind, key) => objects.get(kind, key));
+  const apply = (changes: readonly ObjectChange[]): void => {
+    const change = catalog.apply(changes);
+    tellInvalid();
+    if (isNothing(change)) return;
+    reloads.generation += 1;
+    pool.send({ kind: 'Change', change, generation: reloads.generation });
+    logger.debug('configuration changed', summaryOf(change));
+  };
+  let isServing = false;
+  expireOften(totals, catalog, clock, stopped.signal);
+  return {
+    catalog,
+    isServing: () => isServing,
+    missingKinds: () => objects.missingKinds(),
+    restart: () => pool.restart(),
+    state: () => stateOf({ settings, catalog, totals, reloads, objects, clock }),
+    serve: async () => {
+      await objects.synced;
+      const addresses = await pool.start();
+      isServing = true;
+      return addresses;
+    },
+    stop: async () => {
+      await pool.stop();
+      stopped.abort();
+      await objects.stopped;
+    },
+  };
+}
+
+interface Reloads {
+  generation: number;
+  /** lastMs is when all workers had the newest generation, on the wall clock. */
+  lastMs: number | undefined;
+}
+
+interface Parts {
+  readonly catalog: Catalog;
+  readonly totals: Totals;
+  readonly reloads: Reloads;
+}
+
+function createPool({ settings, spawn, clock, logger }: PrimaryOptions, parts: Parts): WorkerPool {
+  const { catalog, totals, reloads } = parts;
+  return new WorkerPool({
+    count: settings.workers,
+    spawn,
+    clock,
+    logger,
+    graceMs: settings.graceMs,
+    start: () => ({
+      kind: 'Start',
+      settings: planeSettings(settings),
+      change: wholeOf(catalog),
+      generation: reloads.generation,
+    }),
+    onCounters: ({ name }, { delta, open }) => {
+      totals.add(delta);
+      totals.setOpen(name, open);
+    },
+    onGone: ({ name }) => totals.forgetWorker(name),
+    onApplied: (generation) => {
+      if (generation === reloads.generation) reloads.lastMs = clock.nowMs();
+    },
+  });
+}
+
+function planeSettings({ entryPoints, isStrict, metrics, accessLog }: ProxySettings): PlaneSettings {
+  return { entryPoints, isStrict, metrics, accessLog };
+}
+
+function wholeOf({ configuration }: Catalog): ConfigurationChange {
+  const all = <T>(items: ReadonlyMap<string, T>): ItemChanges<T> => ({ set: [...items.values()], removed: [] });
+  const { routers, services, transports } = configuration;
+  return { routers: all(routers), services: all(services), transports: all(transports) };
+}
+
+function isNothing(change: ConfigurationChange): boolean {
+  return Object.values(change).every(
+    ({ set, removed }: ItemChanges<unknown>) => set.length === 0 && removed.length === 0,
+  );
+}
+
+function summaryOf({ routers, services, transports }: ConfigurationChange) {
+  const count = ({ set, removed }: ItemChanges<unknown>): number => set.length + removed.length;
+  return { routers: count(routers), services: count(services), transports: count(transports) };
+}
+
+function stateOf(
+  parts: Parts & { readonly settings: ProxySettings; readonly objects: ProxyObjects; readonly clock: Clock },
+): ProxyState {
+  const { settings, catalog, totals, reloads, objects, clock } = parts;
+  const silentMs = clock.monotonicMs() - objects.lastContactMs();
+  return {
+    totals,
+    bucketsSeconds: settings.metrics.bucketsSeconds,
+    configReloads: reloads.generation,
+    lastReloadMs: reloads.lastMs,
+    configAgeMs: silentMs === Infinity ? undefined : silentMs,
+    invalidObjects: catalog.invalidObjects(),
+  };
+}
+
+function expireOften(totals: Totals, { configuration }: Catalog, clock: Clock, signal: AbortSignal): void {
+  const isConfigured: Parameters<Totals['expire']>[0] = (scope, name) =>
+    scope === 'entryPoint' || (scope === 'router' ? configuration.routers : configuration.services).has(name);
+  let cancel = (): void => undefined;
+  const again = (): void => {
+    cancel = clock.schedule(expiryMs, () => {
+      totals.expire(isConfigured, clock.monotonicMs());
+      again();
+    });
+  };
+  again();
+  signal.addEventListener('abort', () => cancel(), { once: true });
+}
+
+/** createInvalidTeller returns a function that tells what has become wrong since it was called last. */
+function createInvalidTeller(
+  { onInvalid }: PrimaryOptions,
+  catalog: Catalog,
+  get: (kind: ObjectKind, key: ObjectKey) => KubernetesObject | undefined,
+): () => void {
+  let told = new Set<string>();
+  return () => {
+    const present = new Set<string>();
+    for (const invalid of catalog.invalidObjects()) {
+      const { kind, namespace, name, reason, message } = invalid;
+      const id = `${kind} ${namespace}/${name} ${reason} ${message}`;
+      present.add(id);
+      const object = told.has(id) ? undefined : get(kind, `${namespace}/${name}`);
+      if (object !== undefined) onInvalid(invalid, object);
+    }
+    told = present;
+  };
+}
