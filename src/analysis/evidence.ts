@@ -35,8 +35,10 @@ export interface Evidence {
   readonly stable: Counts;
   readonly canary: Counts;
   readonly step: StepEvidence;
-  /** warmUntil is missing until the canary has answered its first request. */
+  /** warmUntil is missing until the canary has answered its first request; pods that come later move it. */
   readonly warmUntil?: string;
+  /** endpoints is how many ready endpoints the canary had at most since it was first warm; missing before. */
+  readonly endpoints?: number;
   readonly trials?: Trials;
   /** checks is text, as decodeChecks reads it. */
   readonly checks?: string;
@@ -49,6 +51,8 @@ export interface Stage {
   readonly sinceMs: number | undefined;
   /** isAlone is true at 100 %, where nothing is left to compare with. */
   readonly isAlone: boolean;
+  /** canaryEndpoints is how many ready endpoints the canary has at present, where that is known. */
+  readonly canaryEndpoints?: number;
 }
 
 /** Context is what samples are added under; blockMs is that of the source. */
@@ -93,8 +97,22 @@ export function addSamples(evidence: Evidence, outcome: SampleOutcome, context: 
   const fromMs = watermarkMs(evidence);
   const added = outcome.blocks
     .filter(({ endMs }) => endMs > fromMs)
-    .reduce<Evidence>((sum, block) => addBlock(sum, block, { context, outcome }), rest);
+    .reduce<Evidence>((sum, block) => addBlock(sum, block, { context, outcome }), noteEndpoints(rest, context, nowMs));
   return moveWatermark(added, outcome.untilMs);
+}
+
+/**
+ * Pods that become ready later, as when more traffic makes an autoscaler add some, are as cold as the first ones were. A
+ * cold pod is slow, so durations are not compared until it is warm; errors are, for a canary must not hide them by growing.
+ * Only more pods than ever count: those that come and go would put it off for ever.
+ */
+function noteEndpoints(evidence: Evidence, { spec, stage }: Context, nowMs: number): Evidence {
+  const { canaryEndpoints } = stage;
+  const { endpoints, warmUntil } = evidence;
+  const isWarm = endpoints !== undefined || watermarkMs(evidence) >= (parseTime(warmUntil) ?? Infinity);
+  if (canaryEndpoints === undefined || !isWarm || canaryEndpoints <= (endpoints ?? -1)) return evidence;
+  if (endpoints === undefined || spec.warmupMs === 0) return { ...evidence, endpoints: canaryEndpoints };
+  return { ...evidence, endpoints: canaryEndpoints, warmUntil: formatTime(nowMs + spec.warmupMs) };
 }
 
 function addBlock(
@@ -109,19 +127,31 @@ function addBlock(
   const placed = isOfStage ? enterStep(evidence, formatTime(stage.sinceMs)) : evidence;
   const warmUntil = placed.warmUntil ?? (arms.canary.requests > 0 ? formatTime(startMs + spec.warmupMs) : undefined);
   const { step } = placed;
+  const { isWarm, isCounted } = warmthAt(startMs, warmUntil, placed);
   return {
     ...placed,
     ...addArms(placed, arms),
     step: { ...step, stable: step.stable + arms.stable.requests, canary: step.canary + arms.canary.requests },
     ...(warmUntil === undefined ? {} : { warmUntil }),
-    trials: addToTrials(placed.trials ?? {}, block, {
+    trials: addToTrials(placed.trials ?? {}, isCounted ? block : { endMs: block.endMs, arms }, {
       spec,
       plannedBlocks: plannedBlocksAt(spec, (startMs - (parseTime(evidence.since) ?? startMs)) / blockMs, blockMs),
       bounds: outcome.bounds ?? [],
-      isWarm: startMs >= (parseTime(warmUntil) ?? Infinity),
+      isWarm,
       isAlone: stage.isAlone && isOfStage,
     }),
   };
+}
+
+/** warmthAt tells whether the canary is to be compared from `startMs` on, and whether the durations of that time count. */
+function warmthAt(
+  startMs: number,
+  warmUntil: string | undefined,
+  { endpoints }: Evidence,
+): { readonly isWarm: boolean; readonly isCounted: boolean } {
+  const areAllWarm = startMs >= (parseTime(warmUntil) ?? Infinity);
+  const wasWarm = endpoints !== undefined;
+  return { isWarm: areAllWarm || wasWarm, isCounted: areAllWarm || !wasWarm };
 }
 
 /** leastPlannedMs stands for the time of steps that last until a person ends them. */

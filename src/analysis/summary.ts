@@ -109,10 +109,12 @@ function limitsText({ slo: { errorRatio, latency } }: AnalysisSpec): string {
   return limits.length === 0 ? '' : `Limits: ${limits.join(', ')}.`;
 }
 
-function warmupText({ compare }: AnalysisSpec, { warmUntil, watermark }: Evidence): string {
+function warmupText({ compare }: AnalysisSpec, { warmUntil, watermark, endpoints }: Evidence): string {
   const untilMs = parseTime(warmUntil) ?? 0;
   if (compare === 'None' || untilMs <= (parseTime(watermark) ?? 0)) return '';
-  return `Warming up, so not compared before ${formatTime(untilMs).slice(11, 19)}Z.`;
+  const until = `${formatTime(untilMs).slice(11, 19)}Z`;
+  if (endpoints === undefined) return `Warming up, so not compared before ${until}.`;
+  return `New pods are warming up, so durations are not compared before ${until}.`;
 }
 
 /** 99.95% is not 100%. */

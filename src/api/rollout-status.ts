@@ -98,8 +98,10 @@ export interface AnalysisEvidence {
   readonly canary: ArmCounts;
   /** StepEvidence is the part that belongs to the present step. */
   readonly step: StepEvidence;
-  /** The canary is not compared before. */
+  /** The canary, or its durations where pods were added, are not compared before. */
   readonly warmUntil?: string;
+  /** Most ready endpoints of the canary since it was first warm. */
+  readonly endpoints?: number;
   /** Trials are the sequential tests, in the compact form that docs/analysis.md describes. */
   readonly trials?: Trials;
   /** Last result of each check and how often it failed in a row, in a compact form; the message has it in words. */
@@ -243,7 +245,7 @@ export interface RolloutStatus {
   readonly analysis?: AnalysisEvidence;
   /** Nonce of the last command that was handled. */
   readonly handledCommand?: string;
-  /** The last twenty transitions, newest last; of the steps of a rollout the last five. */
+  /** The last twenty transitions, newest last; of a rollout with more than five steps the last two of them. */
   readonly history?: readonly HistoryEntry[];
   /** Conditions after the Kubernetes convention. */
   readonly conditions?: readonly Condition[];

@@ -121,7 +121,8 @@ describe('status.analysis', () => {
       fc.property(traffic, states, (given, states) => {
         let evidence: Evidence = { ...begin(given), id: 'ffffffff', checks: encodeChecks(checks, states) };
         for (const [index, block] of blocksOf(given, 0, 48).entries()) {
-          const context = contextAt(given, index);
+          const usual = contextAt(given, index);
+          const context = { ...usual, stage: { ...usual.stage, canaryEndpoints: 1_000 + index } };
           evidence = addSamples(evidence, outcomeOf(given, [block]), context, block.endMs);
           const last = addSamples(evidence, missing, context, block.endMs);
           expect(Buffer.byteLength(JSON.stringify(last))).toBeLessThan(2048);

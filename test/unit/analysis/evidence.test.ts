@@ -10,7 +10,18 @@ import {
   type Evidence,
 } from '../../../src/analysis/evidence.ts';
 import type { QueryOutcome, SampleOutcome } from '../../../src/analysis/metric-source.ts';
-import { lastLook, play, startMs, usualSpec, type Traffic } from '../../support/judged-traffic.ts';
+import { judge } from '../../../src/analysis/verdict.ts';
+import {
+  begin,
+  blocksOf,
+  contextAt,
+  lastLook,
+  outcomeOf,
+  play,
+  startMs,
+  usualSpec,
+  type Traffic,
+} from '../../support/judged-traffic.ts';
 
 const blockMs = 15_000;
 const context: Context = { spec: usualSpec, stage: { sinceMs: startMs, isAlone: false }, blockMs };
@@ -135,6 +146,77 @@ describe('the warm-up', () => {
     const isCompared = rest.map((trials) => trials?.errors !== before?.errors);
     expect(isCompared).toEqual([false, false, false, false, false, true, true]);
     expect(rest.map((trials) => trials?.guard !== before?.guard).slice(0, 5)).not.toContain(false);
+  });
+});
+
+describe('pods that become ready later', () => {
+  const slow: Traffic = { seed: 'pods', rps: 200, slownessAt: () => 1 };
+
+  /** follow adds blocks with so many endpoints of the canary; each is known some seconds after its end. */
+  function follow(traffic: Traffic, endpointsAt: (index: number) => number | undefined, count: number): Evidence[] {
+    let evidence = begin(traffic);
+    return blocksOf(traffic, 0, count).map((block, index) => {
+      const canaryEndpoints = endpointsAt(index);
+      const { stage, ...rest } = contextAt(traffic, index);
+      const known = canaryEndpoints === undefined ? stage : { ...stage, canaryEndpoints };
+      evidence = addSamples(evidence, outcomeOf(traffic, [block]), { ...rest, stage: known }, block.endMs + 5_000);
+      return evidence;
+    });
+  }
+  const changes = (all: readonly Evidence[], name: 'errors' | 'latency'): string =>
+    all.map(({ trials }, at) => (trials?.[name] === all[at - 1]?.trials?.[name] ? '.' : 'x')).join('');
+
+  test('put off the comparison of durations for another warm-up, and that of errors by nothing', () => {
+    const all = follow(slow, (index) => (index < 12 ? 2 : 3), 24);
+    expect(changes(all, 'errors')).toBe('x.....xxxxxxxxxxxxxxxxxx');
+    expect(changes(all, 'latency')).toBe('x.....xxxxxx........xxxx');
+    expect(all.at(-1)).toMatchObject({ endpoints: 3, warmUntil: '2027-01-15T08:03:15.000Z' });
+  });
+
+  test('are as good as the others where there is no warm-up', () => {
+    const all = follow({ ...slow, spec: { warmupMs: 0 } }, (index) => (index < 12 ? 2 : 3), 24);
+    expect(changes(all, 'latency')).toBe('xxxxxxxxxxxxxxxxxxxxxxxx');
+  });
+
+  test('are only those that make it more than ever', () => {
+    const all = follow(slow, (index) => (index % 2 === 0 ? 3 : 1), 24);
+    expect(changes(all, 'latency')).toBe('x.....xxxxxxxxxxxxxxxxxx');
+  });
+
+  test('are not told from others while the first ones warm up, nor where their number is not known', () => {
+    expect(
+      changes(
+        follow(slow, (index) => Math.min(index, 5), 24),
+        'latency',
+      ),
+    ).toBe('x.....xxxxxxxxxxxxxxxxxx');
+    expect(
+      changes(
+        follow(slow, () => undefined, 24),
+        'latency',
+      ),
+    ).toBe('x.....xxxxxxxxxxxxxxxxxx');
+    expect(follow(slow, () => undefined, 24).at(-1)).not.toHaveProperty('endpoints');
+  });
+
+  test('that are slow while they are cold roll back nothing, and slow ones that stay so do', () => {
+    const cold = (from: number, until: number): Traffic => ({
+      ...slow,
+      slownessAt: (arm, index) => (arm === 'canary' && index >= from && index < until ? 4 : 1),
+    });
+    const endpoints = (index: number): number => (index < 12 ? 2 : 4);
+    const reasonOf = (traffic: Traffic): string => {
+      const evidence = follow(traffic, endpoints, 30).at(-1) ?? begin(traffic);
+      return judge(usualSpec, evidence, { weightPercent: 5, isComparable: true }, startMs).reason;
+    };
+    expect(reasonOf(cold(13, 18))).toMatch(/^(?:NotProvenYet|ProvenSafe)$/);
+    expect(reasonOf(cold(13, 30))).toBe('Slower');
+  });
+
+  test('are told of', () => {
+    const evidence = follow(slow, (index) => (index < 12 ? 2 : 3), 14).at(-1) ?? begin(slow);
+    const { message } = judge(usualSpec, evidence, { weightPercent: 5, isComparable: true }, startMs);
+    expect(message).toContain('New pods are warming up, so durations are not compared before 08:03:15Z.');
   });
 });
 

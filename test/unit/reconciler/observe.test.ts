@@ -108,7 +108,7 @@ describe('the stage that is judged', () => {
     const { appliedAt: _seen, ...rest } = progress;
     const status = { revision: 'r2', weight: 50, progress: { ...rest, from: 20, weight: 50 } };
     const { judged } = readScene(rollout({}, { status }), world.watches.caches, 'Namespaced');
-    expect(judged?.stage).toEqual({ sinceMs: undefined, isAlone: false });
+    expect(judged?.stage).toEqual({ sinceMs: undefined, isAlone: false, canaryEndpoints: 1 });
   });
 
   it('is none before the canary has its first traffic, on the way back, and at rest', () => {
