@@ -25,7 +25,7 @@ export async function startSluice({ directory, cluster, certFile, keyFile, progr
       '--accept-grace=0s',
       '--grace=1s',
       '--log-level=warn',
-      ...(process.env['SLUICE_BENCH_FLAGS']?.split(' ') ?? []),
+      ...(process.env['SLUICE_BENCH_FLAGS'] ?? '').split(' ').filter((flag) => flag !== ''),
     ],
     isReady: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok,
   });
