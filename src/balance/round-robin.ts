@@ -11,7 +11,7 @@ export class RoundRobin<T> {
 
   /**
    * update takes over what there is to choose from now on. It goes on with the one that would have been next; when that
-   * is gone, anywhere: going on at its place would give its neighbour another turn at each update.
+   * is gone, anywhere, so that its neighbour does not inherit all its turns.
    */
   update(items: readonly T[]): void {
     const next = this.#items[this.#next];
