@@ -16,7 +16,9 @@ import { printStep } from './steps.ts';
 /** statusSchema is the version of the status that this controller writes. */
 export const statusSchema = 1;
 const maxHistory = 20;
-const maxSteps = 5;
+/** A plan of a few steps is kept whole; of a ramp, each write of which would carry them, the last two. */
+const fewSteps = 5;
+const maxStepsOfRamp = 2;
 const maxFailed = 10;
 
 /** noEvidenceYet is the verdict on a step of which nothing has been counted. */
@@ -141,14 +143,15 @@ function withHistory(observation: Observation, after: RolloutStatus): { readonly
     message: after.reason === 'StepStarted' ? undefined : after.message,
     who: isCommand ? (observation.command?.who ?? 'unknown') : undefined,
   });
-  return { history: withoutOldSteps([...(before.history ?? []), entry]).slice(-maxHistory) };
+  return { history: withoutOldSteps([...(before.history ?? []), entry], observation).slice(-maxHistory) };
 }
 
 /**
- * withoutOldSteps keeps the last five of the steps that a history ends with: a ramp of a hundred would push out what
- * happened before it, and every write would carry twenty of them.
+ * withoutOldSteps keeps the last of the steps that a history ends with: a ramp of a hundred would push out what happened
+ * before it, and every write would carry twenty of them.
  */
-function withoutOldSteps(history: readonly HistoryEntry[]): readonly HistoryEntry[] {
+function withoutOldSteps(history: readonly HistoryEntry[], { steps }: Observation): readonly HistoryEntry[] {
+  const maxSteps = steps.length > fewSteps ? maxStepsOfRamp : fewSteps;
   const lastOther = history.findLastIndex(({ reason }) => reason !== 'StepStarted');
   const surplus = history.length - 1 - lastOther - maxSteps;
   return surplus > 0 ? history.toSpliced(lastOther + 1, surplus) : history;

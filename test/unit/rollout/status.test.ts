@@ -128,13 +128,17 @@ describe('nextStatus', () => {
     expect(next(after, { ...promoted, message: 'Going on.' }).history).toEqual(after.history);
   });
 
-  it('keeps the last five steps of a ramp, and all that happened before it', () => {
+  it.each([
+    ['five steps all', 5, [26, 27, 28, 29, 30]],
+    ['more steps the last two', 6, [29, 30]],
+  ])('keeps of a plan of %s, and all that happened before them', (_name, count, kept) => {
+    const steps = Array.from({ length: count }, (_unused, index) => ({ kind: 'Weight', weight: index, durationMs: 0 }));
     const weights = Array.from({ length: 30 }, (_unused, index) => index + 1);
     const first = next({ phase: 'Pending' }, { phase: 'Paused', reason: 'Adopted', message: 'Adopted.' });
-    const after = weights.reduce((before, weight) => next(before, { ...change, weight }), first);
+    const after = weights.reduce((before, weight) => next(before, { ...change, weight }, { steps }), first);
     expect(after.history?.map(({ reason, weight }) => `${reason} ${weight}`)).toEqual([
       'Adopted 0',
-      ...[26, 27, 28, 29, 30].map((weight) => `StepStarted ${weight}`),
+      ...kept.map((weight) => `StepStarted ${weight}`),
     ]);
   });
 
