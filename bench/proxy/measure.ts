@@ -3,7 +3,7 @@ import type { Cluster } from '../../test/support/cluster.ts';
 import { memoryOf } from '../controller/usage.ts';
 import { openIdle, runLoad, type Load } from './load.ts';
 import type { BenchOptions } from './options.ts';
-import type { Peer, PeerName } from './peers/peer.ts';
+import { setPaused, type Peer, type PeerName } from './peers/peer.ts';
 import { editRoutes } from './routes.ts';
 import type { Scenario } from './scenarios.ts';
 
@@ -25,6 +25,7 @@ export interface MeasureOptions extends Pick<BenchOptions, 'seconds' | 'rounds'>
 }
 
 const idleConnections = 10_000;
+const warmupSeconds = 2;
 
 /** measure runs a scenario with each of the peers, one after the other in each round. */
 export async function measure(
@@ -35,17 +36,21 @@ export async function measure(
   if (scenario.client === 'idle') return measureIdle(peers);
   const loads = new Map(peers.map(({ name }) => [name, [] as Load[]]));
   const stopEditing = scenario.isEdited ? editRoutes(options.cluster) : undefined;
+  for (const peer of peers) await setPaused(peer, true);
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const peer of peers) {
-      // What is cold is not measured.
-      if (round === 1) await runLoad(peer, scenario, { ...options, seconds: Math.min(3, options.seconds) });
+      await setPaused(peer, false);
+      // What is cold, or has to catch up, is not measured.
+      await runLoad(peer, scenario, { ...options, seconds: warmupSeconds });
       const load = await runLoad(peer, scenario, options);
+      await setPaused(peer, true);
       loads.get(peer.name)?.push(load);
       const { rps, p99Ms, failed } = load;
       options.say(`  round ${round}  ${peer.name}: ${Math.round(rps)}/s, p99 ${p99Ms.toFixed(1)} ms, ${failed} failed`);
     }
   }
   await stopEditing?.();
+  for (const peer of peers) await setPaused(peer, false);
   const results = peers.map(async (peer) => [peer.name, await summarize(peer, loads.get(peer.name) ?? [])] as const);
   return Object.fromEntries(await Promise.all(results));
 }

@@ -28,9 +28,10 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   large: { ...plain, peers: all, path: '/large' },
   tls: { ...plain, peers: both, isTls: true },
   h2: { ...plain, peers: both, isTls: true, client: 'h2load' },
-  routes5000: { ...plain, peers: both, routes: 5000, hasAllHosts: true },
   reload: { ...plain, peers: both, isEdited: true },
   idle10000: { ...plain, peers: both, client: 'idle' },
+  // Last, because the routes stay.
+  routes5000: { ...plain, peers: both, routes: 5000, hasAllHosts: true },
 };
 
 export const scenarioNames = Object.keys(scenarios) as readonly ScenarioName[];

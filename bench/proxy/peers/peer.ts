@@ -22,6 +22,11 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
+/** setPaused stops a proxy in the middle of whatever it does, so that it costs the others nothing, or lets it go on. */
+export async function setPaused(peer: Peer, isPaused: boolean): Promise<void> {
+  for (const pid of await peer.pids()) process.kill(pid, isPaused ? 'SIGSTOP' : 'SIGCONT');
+}
+
 /** proxyCore is where the proxies run; the upstreams, the load and the API server have the other one. */
 export const proxyCore = ['taskset', '-c', '0'] as const;
 export const otherCore = ['taskset', '-c', '1'] as const;
