@@ -36,8 +36,8 @@ export interface Downstream {
   switchProtocols(headers: readonly string[]): { readonly socket: Duplex; readonly head: Buffer };
   /** onDrain is called when more may be written. */
   onDrain: (() => void) | undefined;
-  /** onClose is called once when the client is gone or the answer was aborted before its end. */
-  onClose: (() => void) | undefined;
+  /** onClose is called once when the client is gone before the end of its answer (499), or was answered 400 or 408 because of its body. */
+  onClose: ((status: number) => void) | undefined;
 }
 
 /** Peer is the other end of the connection. */

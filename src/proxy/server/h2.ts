@@ -1,0 +1,108 @@
+/** HTTP/2 clients: nghttp2, by way of node's core API, on connections that the listener accepted. */
+import http2 from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Peer } from '../downstream.ts';
+import { peerOf, type Connection, type ConnectionHost, type HostOptions } from './connection.ts';
+import { Http2Downstream } from './h2-downstream.ts';
+import { admitHttp2 } from './strictness.ts';
+
+/** As Traefik's entry points (`http2.maxConcurrentStreams`). */
+const maxConcurrentStreams = 250;
+/** A client may send more than node's 128 headers, but not without end; their size is bounded apart from that. */
+const maxHeaderPairs = 1000;
+/** Between the two GOAWAY of a drain a client may still open streams that it began before it saw the first (RFC 9113, 6.8). */
+const goawayMs = 1000;
+
+/** createHttp2Host serves HTTP/2 on connections that are handed to it, the preface included. */
+export function createHttp2Host(options: HostOptions): ConnectionHost {
+  const connections = new WeakMap<http2.Http2Session, Http2Connection>();
+  const server = http2.createServer({
+    maxHeaderListPairs: maxHeaderPairs,
+    // Streams that are reset as soon as they are opened: 1,000 at once, then 33/s (nghttp2's defaults, CVE-2023-44487).
+    streamResetBurst: 1000,
+    streamResetRate: 33,
+    maxSettings: 32,
+    settings: { maxConcurrentStreams, maxHeaderListSize: options.maxHeaderBytes, enableConnectProtocol: false },
+  });
+  server.on('stream', (stream, _headers, _flags, rawHeaders) => {
+    const { session } = stream;
+    if (session !== undefined) connections.get(session)?.receive(stream as http2.ServerHttp2Stream, rawHeaders);
+  });
+  // A client's fault closes its connection, and there is nothing else to do about it.
+  server.on('sessionError', () => undefined);
+  return {
+    accept: (socket, onGone) => {
+      const connection = new Http2Connection(socket, options);
+      socket.on('error', () => undefined);
+      socket.on('close', onGone);
+      server.once('session', (session) => {
+        connections.set(session, connection);
+        connection.session = session;
+      });
+      server.emit('connection', socket);
+      return connection;
+    },
+    close: () => void server.close(),
+  };
+}
+
+/** Http2Connection serves the streams of one client's connection. */
+class Http2Connection implements Connection {
+  readonly isUpgraded = false;
+  readonly #socket: Socket;
+  readonly #options: HostOptions;
+  readonly peer: Peer;
+  open = 0;
+  session: http2.Http2Session | undefined;
+
+  constructor(socket: Socket, options: HostOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.peer = peerOf(socket);
+  }
+
+  get isTls(): boolean {
+    return this.#options.isTls;
+  }
+
+  receive(stream: http2.ServerHttp2Stream, raw: readonly string[]): void {
+    // What a client resets is an error of the stream; who serves it learns of it by its close.
+    stream.on('error', () => undefined);
+    const admission = admitHttp2(raw);
+    if (admission.isRefused) return stream.close(http2.constants.NGHTTP2_PROTOCOL_ERROR);
+    if (admission.method === 'CONNECT') return stream.respond({ ':status': 501 }, { endStream: true });
+    this.open += 1;
+    const downstream = new Http2Downstream(this, stream, admission);
+    stream.once('close', () => {
+      this.open -= 1;
+      downstream.gone();
+    });
+    this.#watchBody(stream, downstream);
+    this.#options.onRequest(downstream);
+  }
+
+  drain(): void {
+    const { session } = this;
+    if (session === undefined || session.closed) return;
+    session.goaway(http2.constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    const cancel = this.#options.clock.schedule(goawayMs, () => session.close());
+    session.once('close', cancel);
+  }
+
+  closeIdle(): void {
+    if (this.open === 0) this.session?.close();
+  }
+
+  destroy(): void {
+    this.session?.destroy();
+    this.#socket.destroy();
+  }
+
+  #watchBody(stream: http2.ServerHttp2Stream, downstream: Http2Downstream): void {
+    const { readTimeoutMs, clock } = this.#options;
+    if (downstream.body === undefined || readTimeoutMs === 0) return;
+    const cancel = clock.schedule(readTimeoutMs, () => downstream.breakBody(408));
+    stream.once('end', cancel);
+    stream.once('close', cancel);
+  }
+}
