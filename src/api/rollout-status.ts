@@ -1,0 +1,252 @@
+// Generated from crds/rollouts.yaml by `npm run generate`. Do not edit.
+
+/** Condition is metav1.Condition. */
+export interface Condition {
+  /** Ready or Reconciling or Stalled or Promoted or AnalysisPassing or TrafficVerified or Contested. */
+  readonly type: string;
+  /** Status of the condition. */
+  readonly status: 'True' | 'False' | 'Unknown';
+  /** CamelCase code. */
+  readonly reason: string;
+  /** In a sentence. */
+  readonly message: string;
+  /** When status last changed. */
+  readonly lastTransitionTime: string;
+  /** Generation of the spec. */
+  readonly observedGeneration?: number;
+}
+
+/** HistoryEntry is one transition. */
+export interface HistoryEntry {
+  /** When. */
+  readonly time: string;
+  /** Phase before. */
+  readonly from: string;
+  /** Phase after. */
+  readonly to: string;
+  /** Weight of the canary after it. */
+  readonly weight: number;
+  /** Canary revision. */
+  readonly revision?: string;
+  /** CamelCase code. */
+  readonly reason: string;
+  /** What happened; absent where reason and weight say it all. */
+  readonly message?: string;
+  /** Who asked for it; absent for the controller's own decisions. */
+  readonly who?: string;
+}
+
+/** NoDataState says since when and why samples are missing. */
+export interface NoDataState {
+  /** CamelCase code. */
+  readonly reason: string;
+  /** What was found. */
+  readonly message: string;
+  /** Since when. */
+  readonly since: string;
+}
+
+/** Trials are the sequential tests, in the compact form that docs/analysis.md describes. */
+export interface Trials {
+  /** Canary's error ratio against stable's. */
+  readonly errors?: string;
+  /** The same with a margin of 20 points, while the canary warms up. */
+  readonly guard?: string;
+  /** Canary's error ratio at 100% against the last one of stable. */
+  readonly alone?: string;
+  /** Canary's error ratio against slo.errorRatio. */
+  readonly slo?: string;
+  /** Canary's durations against stable's. */
+  readonly latency?: string;
+  /** At which bounds durations are compared and what is tolerated there. */
+  readonly latencyPlan?: string;
+  /** Stable's durations so far while they are too few for a plan. */
+  readonly latencyHistory?: string;
+  /** Canary's slow requests against slo.latency. */
+  readonly latencySlo?: string;
+}
+
+/** StepEvidence is the part that belongs to the present step. */
+export interface StepEvidence {
+  /** When the weight of the step was in effect. */
+  readonly since: string;
+  /** Requests that stable answered. */
+  readonly stable: number;
+  /** Requests that the canary answered. */
+  readonly canary: number;
+}
+
+/** ArmCounts are requests and errors. */
+export interface ArmCounts {
+  /** Requests answered. */
+  readonly requests: number;
+  /** Those answered with an error. */
+  readonly errors: number;
+}
+
+/** AnalysisEvidence is what the verdict rests on; it continues exactly after a restart. */
+export interface AnalysisEvidence {
+  /** What it is evidence of; another revision or another analysis begins anew. */
+  readonly id: string;
+  /** Start of the samples that are counted. */
+  readonly since: string;
+  /** Samples up to here are counted. */
+  readonly watermark: string;
+  /** ArmCounts are requests and errors. */
+  readonly stable: ArmCounts;
+  /** ArmCounts are requests and errors. */
+  readonly canary: ArmCounts;
+  /** StepEvidence is the part that belongs to the present step. */
+  readonly step: StepEvidence;
+  /** The canary, or its durations where pods were added, are not compared before. */
+  readonly warmUntil?: string;
+  /** Most ready endpoints of the canary since it was first warm. */
+  readonly endpoints?: number;
+  /** Trials are the sequential tests, in the compact form that docs/analysis.md describes. */
+  readonly trials?: Trials;
+  /** Last result of each check and how often it failed in a row, in a compact form; the message has it in words. */
+  readonly checks?: string;
+  /** NoDataState says since when and why samples are missing. */
+  readonly noData?: NoDataState;
+}
+
+/** BaselineService is one entry, verbatim. */
+export interface BaselineService {
+  readonly [field: string]: unknown;
+}
+
+/** BaselineRoute is one rule and its services. */
+export interface BaselineRoute {
+  /** The rule. */
+  readonly match: string;
+  /** The services as they were. */
+  readonly services: readonly BaselineService[];
+}
+
+/** RouteBaseline holds the services of each rule as they were before the first touch. */
+export interface RouteBaseline {
+  /** One entry a rule. */
+  readonly routes: readonly BaselineRoute[];
+}
+
+/** TargetMember is one service of the pair as it was when the rollout began. */
+export interface TargetMember {
+  /** Name of the Service. */
+  readonly service: string;
+  /** Its port. */
+  readonly port?: number | string;
+}
+
+/** RolloutTarget is the route that was touched, so that it can be put back. */
+export interface RolloutTarget {
+  /** Name of the IngressRoute. */
+  readonly route: string;
+  /** Its UID. */
+  readonly uid: string;
+  /** TargetMember is one service of the pair as it was when the rollout began. */
+  readonly stable: TargetMember;
+  /** TargetMember is one service of the pair as it was when the rollout began. */
+  readonly canary: TargetMember;
+  /** When a raising write was last decided. */
+  readonly raisedAt?: string;
+  /** When drift was corrected in the last ten minutes. */
+  readonly corrections?: readonly string[];
+  /** RouteBaseline holds the services of each rule as they were before the first touch. */
+  readonly baseline: RouteBaseline;
+}
+
+/** RollbackCause says why the rollout is going back. */
+export interface RollbackCause {
+  /** CamelCase code. */
+  readonly reason: string;
+  /** What happened, with numbers. */
+  readonly message: string;
+  /** Where the rollback ends. */
+  readonly outcome: 'Failed' | 'Reverted' | 'Superseded';
+}
+
+/** HoldState says why the rollout waits for a promote or abort. */
+export interface HoldState {
+  /** CamelCase code. */
+  readonly reason: 'Adopted' | 'LoweredByHand' | 'RouteRecreated' | 'Contested';
+  /** What happened. */
+  readonly message: string;
+  /** Since when. */
+  readonly since: string;
+}
+
+/** RolloutProgress is the state of a running rollout; absent at rest. */
+export interface RolloutProgress {
+  /** Forward to the canary, Return to stable after a Hold, or Back by a rollback that could not be made yet. */
+  readonly direction: 'Forward' | 'Return' | 'Back';
+  /** Zero-based index of the current step. */
+  readonly index: number;
+  /** Weight of the current step; status.weight is above it only while stable has no ready endpoint. */
+  readonly weight: number;
+  /** Weight of the route before the current step; tells a raise that was not made yet from one that was taken back. */
+  readonly from: number;
+  /** When the rollout began. */
+  readonly startedAt: string;
+  /** When the current step was decided. */
+  readonly enteredAt: string;
+  /** When the route was first seen with the weight of the current step. Where the route itself tells, it is stored with the next write. */
+  readonly appliedAt?: string;
+  /** The steps that index refers to, to notice when they are edited. */
+  readonly plan: string;
+  /** True when the current step was ended by a promote command. */
+  readonly promoted?: boolean;
+  /** HoldState says why the rollout waits for a promote or abort. */
+  readonly hold?: HoldState;
+  /** RollbackCause says why the rollout is going back. */
+  readonly cause?: RollbackCause;
+}
+
+/** RolloutStatus is the durable state of the controller and what people read. */
+export interface RolloutStatus {
+  /** Version of this status. A controller that finds a higher one than its own never raises. */
+  readonly schema?: number;
+  /** Generation of the spec that this status is about. */
+  readonly observedGeneration?: number;
+  /** Summary for people; the conditions carry the truth. */
+  readonly phase?:
+    | 'Pending'
+    | 'Progressing'
+    | 'Paused'
+    | 'Promoting'
+    | 'RollingBack'
+    | 'Succeeded'
+    | 'Failed'
+    | 'Degraded';
+  /** CamelCase code of why the phase is as it is; docs/troubleshooting.md has an entry for each. */
+  readonly reason?: string;
+  /** What is going on, in a sentence. */
+  readonly message?: string;
+  /** Current step and number of steps, e.g. 2/4. */
+  readonly step?: string;
+  /** Percentage of the pair's traffic that the route may give the canary. */
+  readonly weight?: number;
+  /** Share of the pair's requests that the canary answered at this step. */
+  readonly observed?: string;
+  /** Last verdict of the analysis. */
+  readonly verdict?: 'Pass' | 'Fail' | 'Inconclusive' | 'NoData';
+  /** Canary revision that this status is about. */
+  readonly revision?: string;
+  /** Last revision that went all the way. */
+  readonly promotedRevision?: string;
+  /** Revision of the stable workload when the rollout began. */
+  readonly stableRevision?: string;
+  /** The last ten revisions that were rolled back or aborted; they are not tried again without a retry. */
+  readonly failedRevisions?: readonly string[];
+  /** RolloutProgress is the state of a running rollout; absent at rest. */
+  readonly progress?: RolloutProgress;
+  /** RolloutTarget is the route that was touched, so that it can be put back. */
+  readonly target?: RolloutTarget;
+  /** AnalysisEvidence is what the verdict rests on; it continues exactly after a restart. */
+  readonly analysis?: AnalysisEvidence;
+  /** Nonce of the last command that was handled. */
+  readonly handledCommand?: string;
+  /** The last twenty transitions, newest last; of a rollout with more than five steps the last two of them. */
+  readonly history?: readonly HistoryEntry[];
+  /** Conditions after the Kubernetes convention. */
+  readonly conditions?: readonly Condition[];
+}
