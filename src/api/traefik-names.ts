@@ -1,5 +1,5 @@
 /** Names that Traefik's Kubernetes CRD provider gives to routers and services; they are the labels of its metrics. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 const provider = '@kubernetescrd';
 
@@ -23,8 +23,8 @@ export function traefikObjectName(namespace: string, name: string): string {
  * a route that lists just one (Traefik 3.6, pkg/provider/kubernetes/crd/kubernetes_http.go).
  */
 export function traefikRouterName(namespace: string, ingressRouteName: string, match: string): string {
-  const hash = createHash('sha256').update(match).digest('hex').slice(0, 20);
-  return normalize(`${namespace}-${ingressRouteName}-${hash}`) + provider;
+  const key = hash('sha256', match).slice(0, 20);
+  return normalize(`${namespace}-${ingressRouteName}-${key}`) + provider;
 }
 
 /**
@@ -39,8 +39,7 @@ export function cookieNameOf(given: string | undefined, service: string): string
 
 /** defaultCookieName returns the name that Traefik gives to a sticky cookie that has none. */
 export function defaultCookieName(service: string): string {
-  const hash = createHash('sha1').update(`_TRAEFIK_BACKEND_${service}`).digest('hex');
-  return `_${hash.slice(0, 5)}`;
+  return `_${hash('sha1', `_TRAEFIK_BACKEND_${service}`).slice(0, 5)}`;
 }
 
 /** Traefik's provider.Normalize: runs of anything but letters and digits become one `-`, none at the ends. */

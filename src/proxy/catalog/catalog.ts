@@ -98,11 +98,13 @@ function applyDrafts(state: State, changes: readonly DraftChange[]): Configurati
   }
   for (const unit of others) {
     const draft = units.get(unit)?.draft;
-    if (draft !== undefined) settleUnit(state, unit, draft);
+    if (draft === undefined) continue;
+    touch(state, draft);
+    settleUnit(state, unit, draft);
   }
   return {
-    routers: routers.commit((name, winner) => units.get(winner)?.settled.routers.get(name)),
-    services: services.commit((name, winner) => units.get(winner)?.settled.services.get(name)),
+    routers: routers.commit(finder((unit) => units.get(unit)?.settled.routers)),
+    services: services.commit(finder((unit) => units.get(unit)?.settled.services)),
     transports,
   };
 }
@@ -135,7 +137,21 @@ function claim({ routers, services }: State, { unit, createdAt, draft }: DraftCh
 function settleUnit(state: State, unit: ObjectId, draft: Draft): void {
   const settled = settle(unit, draft, { routers: state.routers.names, services: state.services.names });
   state.units.set(unit, { draft, settled });
-  touch(state, draft);
+}
+
+/** finder returns a function that finds the item with a name in the object that it is of. */
+function finder<T extends { readonly name: string }>(
+  itemsOf: (unit: ObjectId) => readonly T[] | undefined,
+): (name: string, unit: ObjectId) => T | undefined {
+  const indexes = new Map<ObjectId, ReadonlyMap<string, T>>();
+  return (name, unit) => {
+    const items = itemsOf(unit) ?? [];
+    // An object may hold thousands of routes, but nearly all hold one.
+    if (items.length < 8) return items.find((item) => item.name === name);
+    const index = indexes.get(unit) ?? new Map(items.map((item) => [item.name, item]));
+    indexes.set(unit, index);
+    return index.get(name);
+  };
 }
 
 /** Names of transports hold a `/`, so that no two objects have the same. */

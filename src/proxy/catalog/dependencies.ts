@@ -3,8 +3,8 @@ import type { ObjectId, ObjectKind } from './object-kind.ts';
 
 /** Dependencies is which compiled object looked at which other one. */
 export interface Dependencies {
-  /** replace says what `unit` looks at now; undefined: it is gone. */
-  replace(unit: ObjectId, uses: ReadonlySet<ObjectId> | undefined): void;
+  /** replace says what `unit` looks at now, each once. */
+  replace(unit: ObjectId, uses: readonly ObjectId[]): void;
   /** users are the compiled objects that look at `id`. */
   users(id: ObjectId): Iterable<ObjectId>;
   /** used returns the keys of all objects of a kind that somebody looks at, whether they exist or not. */
@@ -13,29 +13,34 @@ export interface Dependencies {
 
 /** createDependencies returns Dependencies without any. */
 export function createDependencies(): Dependencies {
-  const usesOf = new Map<ObjectId, ReadonlySet<ObjectId>>();
-  const usersOf = new Map<ObjectId, Set<ObjectId>>();
-  const none = new Set<ObjectId>();
+  const usesOf = new Map<ObjectId, readonly ObjectId[]>();
+  // Most objects have one user; a Set for each would be a large part of the memory.
+  const usersOf = new Map<ObjectId, ObjectId | Set<ObjectId>>();
   const remove = (id: ObjectId, unit: ObjectId): void => {
     const users = usersOf.get(id);
-    users?.delete(unit);
-    if (users?.size === 0) usersOf.delete(id);
+    if (users === unit) usersOf.delete(id);
+    if (!(users instanceof Set)) return;
+    users.delete(unit);
+    if (users.size === 0) usersOf.delete(id);
   };
   const add = (id: ObjectId, unit: ObjectId): void => {
     const users = usersOf.get(id);
-    if (users === undefined) usersOf.set(id, new Set([unit]));
-    else users.add(unit);
+    if (users === undefined) usersOf.set(id, unit);
+    else if (users instanceof Set) users.add(unit);
+    else usersOf.set(id, new Set([users, unit]));
   };
   return {
     replace: (unit, uses) => {
-      const before = usesOf.get(unit) ?? none;
-      const after = uses ?? none;
-      for (const id of before) if (!after.has(id)) remove(id, unit);
-      for (const id of after) if (!before.has(id)) add(id, unit);
-      if (uses === undefined) usesOf.delete(unit);
+      for (const id of usesOf.get(unit) ?? []) remove(id, unit);
+      for (const id of uses) add(id, unit);
+      if (uses.length === 0) usesOf.delete(unit);
       else usesOf.set(unit, uses);
     },
-    users: (id) => usersOf.get(id) ?? none,
+    users: (id) => {
+      const users = usersOf.get(id);
+      if (users === undefined) return [];
+      return users instanceof Set ? users : [users];
+    },
     used: (kind) => {
       const prefix = `${kind} `;
       const ids = [...usersOf.keys()].filter((id) => id.startsWith(prefix));

@@ -32,7 +32,7 @@ export function createDrafts(compilers: Compilers): Drafts {
     if (known !== undefined || object === undefined) return known;
     if (compiling.has(id)) throw new Error(`${id} refers to itself`);
     compiling.add(id);
-    const uses = new Set<ObjectId>();
+    const uses: ObjectId[] = [];
     const draft = compile(compilers, id, { object, reader: readerOf(uses) });
     compiling.delete(id);
     dependencies.replace(id, uses);
@@ -40,19 +40,19 @@ export function createDrafts(compilers: Compilers): Drafts {
     return draft;
   };
 
-  const readerOf = (uses: Set<ObjectId>): Reader => ({
+  const readerOf = (uses: ObjectId[]): Reader => ({
     object: <K extends ObjectKind>(kind: K, key: ObjectKey) => {
       const id = idOf(kind, key);
-      uses.add(id);
+      note(uses, id);
       return objects.get(id) as Objects[K] | undefined;
     },
     slices: (service) => {
-      uses.add(idOf('EndpointSlice', service));
+      note(uses, idOf('EndpointSlice', service));
       return objects.slices(service);
     },
     draft: (kind, key) => {
       const id = idOf(kind, key);
-      uses.add(id);
+      note(uses, id);
       return draftOf(id);
     },
   });
@@ -71,11 +71,16 @@ export function createDrafts(compilers: Compilers): Drafts {
     for (const id of touched) drafts.delete(id);
     return touched.map((unit) => {
       const draft = draftOf(unit);
-      if (draft === undefined) dependencies.replace(unit, undefined);
+      if (draft === undefined) dependencies.replace(unit, []);
       return { unit, createdAt: objects.get(unit)?.metadata.creationTimestamp ?? '', draft };
     });
   };
   return { update, used: (kind) => dependencies.used(kind) };
+}
+
+/** A handful at most, so that looking is cheaper than a Set. */
+function note(uses: ObjectId[], id: ObjectId): void {
+  if (!uses.includes(id)) uses.push(id);
 }
 
 /** An object that the API server accepted under a schema we do not know must not keep the others from being served. */

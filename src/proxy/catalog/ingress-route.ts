@@ -18,12 +18,13 @@ export function compileIngressRoute(settings: CatalogSettings): Compiler<'Ingres
     const points = resolveEntryPoints(object.spec.entryPoints ?? [], settings, label);
     const tls = readTls(object.spec.tls, label);
     const routes = object.spec.routes ?? [];
-    const last = new Map(routes.map(({ match }, index) => [match, index]));
+    // An object may hold thousands of routes.
+    const last = routes.length > 1 ? new Map(routes.map(({ match }, index) => [match, index])) : undefined;
     const parts = routes.map((route, index): Part => {
       const at = `${label}.routes[${index}]`;
       if ((route.match ?? '') === '')
         return refused('InvalidRoute', `${at}.match: there is no rule; write one such as Host(\`a.example\`).`);
-      const winner = last.get(route.match);
+      const winner = last?.get(route.match) ?? index;
       if (winner !== index) {
         const found = `${at}.match: spec.routes[${winner}] has the same rule`;
         return refused(

@@ -13,6 +13,7 @@ export interface Claim<T> {
 
 /** Names holds who claims which name. Traefik lets the one that it happens to read last win; here it is always the same. */
 export interface Names<T> {
+  /** claim adds a claim of an object that has none to this name. */
   claim(name: string, claim: Claim<T>): void;
   release(name: string, unit: ObjectId): void;
   /** read and unread keep who uses a name without claiming it. */
@@ -29,32 +30,32 @@ export function createNames<T>(): Names<T> {
   const entryOf = (name: string): Entry<T> => {
     const known = entries.get(name);
     if (known !== undefined) return known;
-    const entry: Entry<T> = { claims: new Map(), readers: new Set(), winner: undefined };
+    const entry: Entry<T> = { winner: undefined, others: undefined, readers: undefined };
     entries.set(name, entry);
     return entry;
   };
   const dropEmpty = (name: string, entry: Entry<T>): void => {
-    if (entry.claims.size === 0 && entry.readers.size === 0) entries.delete(name);
+    if (entry.winner === undefined && (entry.readers?.size ?? 0) === 0) entries.delete(name);
   };
   return {
     claim: (name, claim) => {
-      const entry = entryOf(name);
-      entry.claims.set(claim.unit, claim);
-      if (entry.winner === undefined || isFirst(claim, entry.winner)) entry.winner = claim;
+      addClaim(entryOf(name), claim);
     },
     release: (name, unit) => {
       const entry = entries.get(name);
-      if (entry === undefined || !entry.claims.delete(unit)) return;
-      if (entry.winner?.unit === unit) entry.winner = firstOf(entry.claims.values());
+      if (entry === undefined) return;
+      removeClaim(entry, unit);
       dropEmpty(name, entry);
     },
     read: (name, unit) => {
-      entryOf(name).readers.add(unit);
+      const entry = entryOf(name);
+      entry.readers ??= new Set();
+      entry.readers.add(unit);
     },
     unread: (name, unit) => {
       const entry = entries.get(name);
       if (entry === undefined) return;
-      entry.readers.delete(unit);
+      entry.readers?.delete(unit);
       dropEmpty(name, entry);
     },
     winner: (name) => entries.get(name)?.winner,
@@ -62,10 +63,33 @@ export function createNames<T>(): Names<T> {
   };
 }
 
+/** Most names have one claim and no reader: there are thousands of them, and a Map for each would be most of the memory. */
 interface Entry<T> {
-  readonly claims: Map<ObjectId, Claim<T>>;
-  readonly readers: Set<ObjectId>;
   winner: Claim<T> | undefined;
+  /** others are the claims that did not win. */
+  others: Map<ObjectId, Claim<T>> | undefined;
+  readers: Set<ObjectId> | undefined;
+}
+
+function addClaim<T>(entry: Entry<T>, claim: Claim<T>): void {
+  const { winner } = entry;
+  if (winner === undefined) {
+    entry.winner = claim;
+    return;
+  }
+  const [first, second] = isFirst(claim, winner) ? [claim, winner] : [winner, claim];
+  entry.winner = first;
+  entry.others ??= new Map();
+  entry.others.set(second.unit, second);
+}
+
+function removeClaim<T>(entry: Entry<T>, unit: ObjectId): void {
+  if (entry.winner?.unit !== unit) {
+    entry.others?.delete(unit);
+    return;
+  }
+  entry.winner = firstOf(entry.others?.values() ?? []);
+  if (entry.winner !== undefined) entry.others?.delete(entry.winner.unit);
 }
 
 /** isSameClaim tells whether a name stands for the same as before. */
@@ -77,9 +101,9 @@ export function isSameClaim<T>(before: Claim<T> | undefined, after: Claim<T> | u
 }
 
 function* unitsOf<T>(entry: Entry<T> | undefined): Generator<ObjectId> {
-  if (entry === undefined) return;
-  yield* entry.claims.keys();
-  yield* entry.readers;
+  if (entry?.winner !== undefined) yield entry.winner.unit;
+  yield* entry?.others?.keys() ?? [];
+  yield* entry?.readers ?? [];
 }
 
 function firstOf<T>(claims: Iterable<Claim<T>>): Claim<T> | undefined {

@@ -115,15 +115,14 @@ interface SliceUse {
 }
 
 /** In the order of their URLs, so that what moves from slice to slice changes nothing. */
-function serversOf({ slices, servers }: SliceSet, use: SliceUse): readonly Server[] {
-  const cacheKey = `${use.scheme} ${use.portName}`;
-  const known = servers.get(cacheKey);
-  if (known !== undefined) return known;
+function serversOf(set: SliceSet, use: SliceUse): readonly Server[] {
+  const asked = `${use.scheme} ${use.portName}`;
+  if (set.read?.use === asked) return set.read.servers;
   const byUrl = new Map<string, Server>();
-  for (const slice of slices) addServers(byUrl, slice, use);
-  const sorted = [...byUrl.values()].sort((one, other) => (one.url < other.url ? -1 : 1));
-  servers.set(cacheKey, sorted);
-  return sorted;
+  for (const slice of set.slices) addServers(byUrl, slice, use);
+  const servers = [...byUrl.values()].sort((one, other) => (one.url < other.url ? -1 : 1));
+  set.read = { use: asked, servers };
+  return servers;
 }
 
 /** An address may stand in two slices while it moves; it is fenced only if both say so. */

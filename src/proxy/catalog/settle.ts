@@ -6,8 +6,8 @@ import type { ObjectId } from './object-kind.ts';
 
 /** Settled is what one object really contributes, once it is known who has which name. */
 export interface Settled {
-  readonly routers: ReadonlyMap<string, Router>;
-  readonly services: ReadonlyMap<string, Service>;
+  readonly routers: readonly Router[];
+  readonly services: readonly Service[];
   readonly problems: readonly Problem[];
 }
 
@@ -23,21 +23,15 @@ export interface Taken {
  */
 export function settle(unit: ObjectId, draft: Draft, taken: Taken): Settled {
   const { lost, notes } = findConflicts(unit, draft, taken);
-  const routers = new Map<string, Router>();
-  const services = new Map<string, Service>();
   const problems = [...draft.problems, ...[...lost.values(), ...notes.values()].flat().map(conflict)];
-  for (const { service, owner } of draft.services) {
-    services.set(service.name, withNotes(withoutLost(service, lost), notes.get(owner)));
-  }
-  for (const { router, route } of draft.routers) {
-    const owner = taken.routers.winner(router.name);
-    if (owner !== undefined && owner.unit !== unit) {
-      const found = `The router of ${unit} with the rule ${router.rule} has the name of one of ${owner.unit}`;
-      problems.push(conflict(`${found} (${router.name}), which is older; rename one of the two.`));
-      continue;
-    }
-    routers.set(router.name, settleRouter(router, lost, notes.get(route)));
-  }
+  const services = draft.services.map(({ service, owner }) => withNotes(withoutLost(service, lost), notes.get(owner)));
+  const routers = draft.routers.flatMap(({ router, route }) => {
+    const owner = taken.routers.winner(router.name)?.unit ?? unit;
+    if (owner === unit) return [settleRouter(router, lost, notes.get(route))];
+    const found = `The router of ${unit} with the rule ${router.rule} has the name of one of ${owner} (${router.name})`;
+    problems.push(conflict(`${found}, which is older, and gets no requests; rename one of the two.`));
+    return [];
+  });
   return { routers, services, problems };
 }
 

@@ -1,16 +1,16 @@
-import type { EndpointSlice, ObjectKey } from '../../api/kubernetes.ts';
+import { keyOf, type EndpointSlice, type ObjectKey } from '../../api/kubernetes.ts';
 import type { Server } from '../configuration.ts';
 
-/** SliceSet is the EndpointSlices of one Service at one time, and the servers that were read from them already. */
+/** SliceSet is the EndpointSlices of one Service at one time, with the servers that were read from them. */
 export interface SliceSet {
   readonly slices: readonly EndpointSlice[];
-  /** servers are by what they were read for; many routes may ask for the same. */
-  readonly servers: Map<string, readonly Server[]>;
+  /** read is what was read last, and for what; many routes ask for the same, and hardly ever two ways. */
+  read: { readonly use: string; readonly servers: readonly Server[] } | undefined;
 }
 
 /** noSlices returns the SliceSet of a Service without any. */
 export function noSlices(): SliceSet {
-  return { slices: [], servers: new Map() };
+  return { slices: [], read: undefined };
 }
 
 /** SliceTable keeps EndpointSlices by the Service that they belong to. */
@@ -23,39 +23,32 @@ export interface SliceTable {
 /** createSliceTable returns an empty table. */
 export function createSliceTable(): SliceTable {
   const serviceOf = new Map<ObjectKey, ObjectKey>();
-  const bySlice = new Map<ObjectKey, Map<ObjectKey, EndpointSlice>>();
-  const sets = new Map<ObjectKey, SliceSet>();
+  const byService = new Map<ObjectKey, SliceSet>();
   const put = (key: ObjectKey, slice: EndpointSlice | undefined): readonly ObjectKey[] => {
     const before = serviceOf.get(key);
     const after = slice === undefined ? undefined : serviceKeyOf(key, slice);
-    if (before !== undefined) remove(bySlice, before, key);
-    if (after === undefined || slice === undefined) serviceOf.delete(key);
+    if (before !== undefined) replace(byService, before, { key, slice: undefined });
+    if (after === undefined) serviceOf.delete(key);
     else {
       serviceOf.set(key, after);
-      const slices = bySlice.get(after);
-      if (slices === undefined) bySlice.set(after, new Map([[key, slice]]));
-      else slices.set(key, slice);
+      replace(byService, after, { key, slice });
     }
-    const touched = [before, after].filter((service) => service !== undefined);
-    for (const service of touched) sets.delete(service);
-    return touched;
+    if (before === undefined || before === after) return after === undefined ? [] : [after];
+    return after === undefined ? [before] : [before, after];
   };
-  const of = (service: ObjectKey): SliceSet => {
-    const known = sets.get(service);
-    if (known !== undefined) return known;
-    const slices = bySlice.get(service);
-    if (slices === undefined) return noSlices();
-    const set = { slices: [...slices.values()], servers: new Map<string, readonly Server[]>() };
-    sets.set(service, set);
-    return set;
-  };
-  return { put, of };
+  return { put, of: (service) => byService.get(service) ?? noSlices() };
 }
 
-function remove(bySlice: Map<ObjectKey, Map<ObjectKey, EndpointSlice>>, service: ObjectKey, key: ObjectKey): void {
-  const slices = bySlice.get(service);
-  slices?.delete(key);
-  if (slices?.size === 0) bySlice.delete(service);
+/** A new set, because what was read from the old one is not true any more. */
+function replace(
+  byService: Map<ObjectKey, SliceSet>,
+  service: ObjectKey,
+  { key, slice }: { readonly key: ObjectKey; readonly slice: EndpointSlice | undefined },
+): void {
+  const others = (byService.get(service)?.slices ?? []).filter((known) => keyOf(known) !== key);
+  const slices = slice === undefined ? others : [...others, slice];
+  if (slices.length === 0) byService.delete(service);
+  else byService.set(service, { slices, read: undefined });
 }
 
 /** A slice says by a label whose endpoints it has; its own name is of no importance. */

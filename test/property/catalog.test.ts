@@ -1,0 +1,236 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { KubernetesObject, ObjectKey } from '../../src/api/kubernetes.ts';
+import { createCatalog, type Catalog } from '../../src/proxy/catalog/catalog.ts';
+import type { ObjectChange, ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
+import type { CatalogSettings } from '../../src/proxy/catalog/settings.ts';
+import type { ConfigurationChange, ItemChanges } from '../../src/proxy/configuration.ts';
+
+const plainSettings: CatalogSettings = {
+  entryPoints: [
+    { name: 'web', tls: undefined },
+    { name: 'websecure', tls: { certificate: '', key: '' } },
+  ],
+  ingressClass: '',
+  allowsCrossNamespace: true,
+  allowsExternalName: true,
+  isStrict: false,
+};
+
+// Namespaces and names whose joined names collide: `a-b` + `c` and `a` + `b-c`, a TraefikService `c-80` and a Service `c`.
+const namespaces = ['a', 'a-b'] as const;
+const names = ['c', 'b-c', 'c-80', 'd'] as const;
+const oneOf = <T>(...values: readonly T[]) => fc.constantFrom(...values);
+
+const serviceEntry = fc.record(
+  {
+    name: oneOf(...names),
+    kind: oneOf('Service', 'Service', 'TraefikService', 'Other'),
+    namespace: oneOf(...namespaces),
+    port: oneOf<number | string>(80, 80, 443, 'http', '80'),
+    weight: fc.integer({ min: 0, max: 3 }),
+    scheme: oneOf('h2c', 'ftp', ''),
+    strategy: oneOf('p2c', 'hrw', 'wrr'),
+    sticky: oneOf({ cookie: {} }, { cookie: { name: 'c' } }),
+    serversTransport: oneOf('c', 'd', 'x@file'),
+    nativeLB: fc.boolean(),
+    passiveHealthCheck: oneOf({}, { failureWindow: '1x' }),
+  },
+  { requiredKeys: ['name', 'port'] },
+);
+
+const specs: { readonly [K in ObjectKind]?: fc.Arbitrary<object> } = {
+  IngressRoute: fc.record(
+    {
+      entryPoints: fc.subarray(['web', 'websecure', 'other']),
+      routes: fc.array(
+        fc.record(
+          {
+            match: oneOf('Host(`a`)', 'Host(`b`)', ''),
+            priority: oneOf(0, 7),
+            services: fc.array(serviceEntry, { maxLength: 3 }),
+            middlewares: oneOf([], [{ name: 'auth' }]),
+          },
+          { requiredKeys: ['match', 'services'] },
+        ),
+        { maxLength: 3 },
+      ),
+      tls: oneOf({}, { secretName: 's' }, { options: { name: 'o' } }),
+      parentRefs: oneOf([], [{ name: 'c' }]),
+    },
+    { requiredKeys: ['routes'] },
+  ),
+  TraefikService: oneOf('weighted', 'weighted', 'weighted', 'mirroring').chain((way) =>
+    fc.array(serviceEntry, { maxLength: 3 }).map((services) => ({ [way]: { services } })),
+  ),
+  ServersTransport: fc.record(
+    {
+      rootCAsSecrets: fc.array(oneOf(...names), { maxLength: 2 }),
+      serverName: oneOf('x', 'y'),
+      spiffe: fc.constant({}),
+    },
+    { requiredKeys: ['serverName'] },
+  ),
+  Service: fc.record(
+    {
+      type: oneOf('ClusterIP', 'ExternalName'),
+      clusterIP: oneOf('10.9.9.9', 'None'),
+      externalName: fc.constant('x.example'),
+    },
+    { requiredKeys: ['type', 'clusterIP', 'externalName'] },
+  ),
+};
+
+const body: fc.Arbitrary<{ readonly kind: ObjectKind; readonly body: object | undefined }> = oneOf<ObjectKind>(
+  'IngressRoute',
+  'IngressRoute',
+  'TraefikService',
+  'TraefikService',
+  'ServersTransport',
+  'Service',
+  'EndpointSlice',
+  'Secret',
+).chain((kind) => {
+  const spec = specs[kind];
+  const made: fc.Arbitrary<object> =
+    kind === 'EndpointSlice'
+      ? fc.record({
+          ports: fc.constant([{ name: 'http', port: 8080 }]),
+          endpoints: fc.array(fc.record({ addresses: oneOf(['10.0.0.1'], ['10.0.0.2', 'fd00::1']) }), { maxLength: 2 }),
+        })
+      : kind === 'Secret'
+        ? fc.record({ data: oneOf({ 'ca.crt': 'QQ==' }, {}) })
+        : fc
+            .oneof({ weight: 15, arbitrary: spec ?? fc.constant({}) }, { weight: 1, arbitrary: fc.constant(undefined) })
+            .map((value) => ({ spec: value }));
+  return fc
+    .oneof({ weight: 4, arbitrary: made }, { weight: 1, arbitrary: fc.constant(undefined) })
+    .map((value) => ({ kind, body: value }));
+});
+
+const change: fc.Arbitrary<ObjectChange> = fc
+  .record({
+    made: body,
+    namespace: oneOf(...namespaces),
+    name: oneOf(...names),
+    second: fc.integer({ min: 0, max: 2 }),
+    service: oneOf(...names),
+  })
+  .map(({ made, namespace, name, second, service }) => {
+    const key: ObjectKey = `${namespace}/${name}`;
+    if (made.body === undefined) return { kind: made.kind, key, object: undefined };
+    const labels = { 'kubernetes.io/service-name': service };
+    const metadata = { namespace, name, creationTimestamp: `2026-01-01T00:00:0${second}Z`, labels };
+    const base =
+      made.kind === 'Service'
+        ? {
+            spec: {
+              ports: [
+                { name: 'http', port: 80 },
+                { name: 'https', port: 443 },
+              ],
+            },
+          }
+        : {};
+    const object = { metadata, ...made.body } as KubernetesObject;
+    return { kind: made.kind, key, object: made.kind === 'Service' ? withPorts(object) : object };
+  });
+
+function withPorts(object: KubernetesObject): KubernetesObject {
+  const { spec } = object as { readonly spec?: object };
+  const ports = [
+    { name: 'http', port: 80 },
+    { name: 'https', port: 443 },
+  ];
+  return { ...object, spec: { ports, ...spec } } as KubernetesObject;
+}
+
+const history = fc.array(fc.array(change, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 12 });
+
+/** finalObjects are what is left after a history, last written first, so that another order is tried too. */
+function finalObjects(batches: readonly (readonly ObjectChange[])[]): readonly ObjectChange[] {
+  const objects = new Map<string, ObjectChange>();
+  for (const each of batches.flat()) {
+    objects.delete(`${each.kind} ${each.key}`);
+    if (each.object !== undefined) objects.set(`${each.kind} ${each.key}`, each);
+  }
+  return [...objects.values()].reverse();
+}
+
+function contents(catalog: Catalog): object {
+  const { routers, services, transports } = catalog.configuration;
+  const sorted = <T>(items: ReadonlyMap<string, T>) => [...items].sort(([one], [other]) => (one < other ? -1 : 1));
+  return {
+    routers: sorted(routers),
+    services: sorted(services),
+    transports: sorted(transports),
+    invalid: catalog.invalidObjects(),
+    secrets: [...catalog.used('Secret')].sort(),
+  };
+}
+
+function replay<T extends { readonly name: string }>(items: Map<string, T>, { set, removed }: ItemChanges<T>): void {
+  for (const name of removed) items.delete(name);
+  for (const item of set) items.set(item.name, item);
+}
+
+describe.each([
+  ['as Sluice', plainSettings],
+  ['as Traefik', { ...plainSettings, isStrict: true }],
+  ['within namespaces', { ...plainSettings, allowsCrossNamespace: false, allowsExternalName: false }],
+])('the catalog, %s', (_, settings) => {
+  test('is the same after any history as from the objects that are left', () => {
+    fc.assert(
+      fc.property(history, (batches) => {
+        const catalog = createCatalog(settings);
+        for (const batch of batches) catalog.apply(batch);
+        const fresh = createCatalog(settings);
+        fresh.apply(finalObjects(batches));
+        expect(contents(catalog)).toEqual(contents(fresh));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('tells in its changes all that is different, and nothing else', () => {
+    fc.assert(
+      fc.property(history, (batches) => {
+        const catalog = createCatalog(settings);
+        const copy = { routers: new Map(), services: new Map(), transports: new Map() };
+        for (const batch of batches) {
+          const told: ConfigurationChange = catalog.apply(batch);
+          for (const kind of ['routers', 'services', 'transports'] as const) {
+            for (const item of told[kind].set) expect(copy[kind].get(item.name)).not.toEqual(item);
+            for (const name of told[kind].removed) expect(copy[kind].has(name)).toBe(true);
+            replay(copy[kind] as Map<string, { readonly name: string }>, told[kind]);
+          }
+          expect(copy).toEqual(catalog.configuration);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('never has a router that is served and leads nowhere, nor a service that uses what is not there', () => {
+    fc.assert(
+      fc.property(history, (batches) => {
+        const catalog = createCatalog(settings);
+        for (const batch of batches) catalog.apply(batch);
+        const { routers, services, transports } = catalog.configuration;
+        for (const router of routers.values()) {
+          if (router.status !== 'disabled') expect(services.get(router.service)?.status).toMatch(/enabled|warning/);
+          expect(router.errors.length > 0).toBe(router.status !== 'enabled');
+        }
+        for (const service of services.values()) {
+          if (service.kind === 'LoadBalancer' && service.transport !== undefined) {
+            expect(transports.has(service.transport)).toBe(true);
+          }
+          for (const child of service.kind === 'Weighted' ? service.services : []) {
+            expect(services.get(child.name)?.status).toMatch(/enabled|warning/);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
