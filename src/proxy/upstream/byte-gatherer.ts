@@ -1,6 +1,9 @@
+const nothing = Buffer.alloc(0);
+const keptBytes = 4096;
+
 /** ByteGatherer collects what arrives in pieces until an empty line has come: a head, or the trailers. */
 export class ByteGatherer {
-  #gathered = Buffer.alloc(0);
+  #gathered: Buffer = nothing;
   #length = 0;
   #hasBareLf = false;
 
@@ -18,11 +21,11 @@ export class ByteGatherer {
     return this.#gathered.toString('latin1', 0, Math.min(length, this.#length));
   }
 
-  /** begin starts anew with these bytes. */
-  begin(bytes: Buffer): void {
+  /** clear starts anew; the memory of a long head is not kept. */
+  clear(): void {
     this.#length = 0;
     this.#hasBareLf = false;
-    this.#append(bytes);
+    if (this.#gathered.length > keptBytes) this.#gathered = nothing;
   }
 
   /**

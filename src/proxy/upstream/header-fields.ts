@@ -43,16 +43,21 @@ export function parseHeaderFields(text: string, from: number): HeaderFields | st
     const end = skipValue(text, colon + 1);
     if (text.charCodeAt(end) !== 13 || text.charCodeAt(end + 1) !== 10)
       return 'a header has a character it may not have';
-    const problem = take(found, text.slice(at, colon), trimmed(text, colon + 1, end));
+    const problem = take(found, text.slice(at, colon), text.slice(colon + 1, end));
     if (problem !== undefined) return problem;
     at = end + 2;
   }
   return finish(found);
 }
 
-function trimmed(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
+/** isFraming is true for fields that say where a body ends. */
+export function isFraming({ contentLength, transferEncoding }: HeaderFields): boolean {
+  return contentLength !== -1 || transferEncoding !== undefined;
+}
+
+function trimmed(text: string): string {
+  let start = 0;
+  let end = text.length;
   while (start < end && isBlank(text.charCodeAt(start))) start += 1;
   while (start < end && isBlank(text.charCodeAt(end - 1))) end -= 1;
   return text.slice(start, end);
@@ -63,7 +68,8 @@ function isBlank(code: number): boolean {
 }
 
 /** take files one field. Only names of certain lengths are looked at closer, which leaves out most. */
-function take(found: Found, name: string, value: string): string | undefined {
+function take(found: Found, name: string, untrimmed: string): string | undefined {
+  const value = trimmed(untrimmed);
   switch (name.length) {
     case 2:
     case 7:
@@ -73,7 +79,7 @@ function take(found: Found, name: string, value: string): string | undefined {
     case 17:
     case 18:
     case 19:
-      return takeNamed(found, name, value);
+      return takeNamed(found, name, value, untrimmed);
     default:
       found.headers.push(name, value);
       return undefined;
@@ -81,13 +87,14 @@ function take(found: Found, name: string, value: string): string | undefined {
 }
 
 /** The hop-by-hop fields are those that Go's ReverseProxy, and so Traefik, takes out; Trailer stays, as it is announced anew there. */
-function takeNamed(found: Found, name: string, value: string): string | undefined {
+function takeNamed(found: Found, name: string, value: string, untrimmed: string): string | undefined {
   switch (name.toLowerCase()) {
     case 'content-length':
       return takeLength(found, value);
     case 'transfer-encoding':
       found.transferEncoding = joined(found.transferEncoding, value);
-      return undefined;
+      // node takes `chunked` and a tab for no chunks at all: what is read in two ways is not for us to decide.
+      return untrimmed.endsWith(value) ? undefined : 'Transfer-Encoding ends with a blank';
     case 'connection':
       found.connection = joined(found.connection, value.toLowerCase());
       return undefined;
@@ -120,13 +127,16 @@ function takeLength(found: Found, value: string): string | undefined {
 }
 
 function finish(found: Found): HeaderFields {
-  const { headers, contentLength, transferEncoding, upgrade, connection } = found;
-  if (connection === undefined) {
-    return { headers, contentLength, transferEncoding, upgrade, isClose: false, isKeepAlive: false };
+  const { contentLength, transferEncoding, upgrade, connection } = found;
+  const isClose = connection === 'close';
+  const isKeepAlive = connection === 'keep-alive';
+  // Nearly always it is one of these two words, or there is none.
+  if (isClose || isKeepAlive || connection === undefined) {
+    return { headers: found.headers, contentLength, transferEncoding, upgrade, isClose, isKeepAlive };
   }
   const tokens = connection.split(',').map((token) => token.trim());
   return {
-    headers: without(headers, tokens),
+    headers: without(found.headers, tokens),
     contentLength,
     transferEncoding,
     upgrade,

@@ -1,13 +1,12 @@
 import { ByteGatherer } from './byte-gatherer.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
-import { parseHeaderFields } from './header-fields.ts';
+import { isFraming, parseHeaderFields } from './header-fields.ts';
 import { parseResponseHead, type ParsedHead } from './response-head.ts';
 
 /** maxHeadBytes is how long a head may be, those of its informational answers included, and how long trailers may be. */
 const maxHeadBytes = 64 * 1024;
 
 const headStart = 'HTTP/1.';
-const nothing = Buffer.alloc(0);
 const lineEnd = Buffer.from('\r\n');
 
 /** ResponseEvents are what a ResponseParser finds, in their order. */
@@ -51,7 +50,7 @@ export class ResponseParser {
     this.#method = method;
     this.#state = 'Head';
     this.#headBytes = 0;
-    this.#gatherer.begin(nothing);
+    this.#gatherer.clear();
   }
 
   /** expectsMoreThan is true when it is known that more than so many bytes of a body are to come. */
@@ -101,7 +100,7 @@ export class ResponseParser {
       return bytes.length;
     }
     const text = this.#gatherer.text(this.#gatherer.length - 2);
-    this.#gatherer.begin(nothing);
+    this.#gatherer.clear();
     this.#takeHead(text);
     return at + taken;
   }
@@ -153,7 +152,8 @@ export class ResponseParser {
     if (this.#chunks.isAtTrailers) {
       this.#state = 'Trailers';
       // The line end before the trailers belongs to the last chunk; with it they end with CRLF CRLF even if there are none.
-      this.#gatherer.begin(lineEnd);
+      this.#gatherer.clear();
+      this.#gatherer.add(lineEnd);
     }
     return end;
   }
@@ -165,6 +165,7 @@ export class ResponseParser {
     if (taken === -1 || this.#state === 'Idle') return bytes.length;
     const fields = parseHeaderFields(this.#gatherer.text(this.#gatherer.length - 2), lineEnd.length);
     if (typeof fields === 'string') this.#fail(fields);
+    else if (isFraming(fields)) this.#fail('the trailers say how the body is framed');
     else this.#end(fields.headers);
     return at + taken;
   }
