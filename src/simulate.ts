@@ -1,5 +1,5 @@
 /** `sluice simulate`: reads a Rollout and the samples of its services, and reports what they can prove. */
-import type { MetricSource } from './analysis/metric-source.ts';
+import type { CheckSpec } from './analysis/check.ts';
 import { historyMs } from './analysis/evidence.ts';
 import type { AnalysisSpec } from './analysis/spec.ts';
 import { formatDuration } from './api/duration.ts';
@@ -7,6 +7,7 @@ import { keyOf, resources, type ObjectKey, type Service } from './api/kubernetes
 import type { Rollout } from './api/rollout.ts';
 import type { IngressRoute } from './api/traefik.ts';
 import { lastBlockEnd } from './analysis/block.ts';
+import { checkLines, readChecks, reportCheck } from './cli/simulate-checks.ts';
 import { readSpan, type Names } from './cli/simulate-read.ts';
 import { judgeRelease } from './cli/simulate-release.ts';
 import type { Past } from './cli/simulate-replay.ts';
@@ -22,6 +23,7 @@ import type { Caches } from './reconciler/caches.ts';
 import { armNames, readScene, routeKeyOf } from './reconciler/observe.ts';
 import { planSteps, type PlannedStep } from './rollout/steps.ts';
 import { readRolloutFile, type ReadObjects } from './manifest.ts';
+import type { PrometheusSource } from './source/prometheus.ts';
 import { createSource } from './sources.ts';
 import { version } from './version.ts';
 
@@ -62,7 +64,7 @@ export async function runSimulate(call: SimulateCall, host: SimulateHost): Promi
   const settings = parseSettings(call.settings);
   const objects = await readObjects(call, settings, host);
   if ('kind' in objects) return objects;
-  const subject = describeSubject(objects);
+  const subject = describeSubject(objects, settings);
   const source = await createSource(settings, host.clock ?? systemClock);
   try {
     const work = { subject, source, settings, host, isJson: call.output === 'json' };
@@ -146,16 +148,20 @@ async function readObjects(
 interface Subject {
   readonly name: string;
   readonly rollout: Rollout;
+  /** spec is without the checks: their past cannot be shared out between stable and a canary. */
   readonly spec: AnalysisSpec;
+  readonly checks: readonly CheckSpec[];
+  /** problems say which checks cannot be asked. */
+  readonly problems: readonly string[];
   readonly steps: readonly PlannedStep[];
   readonly before: Names;
   readonly both: Names;
 }
 
-function describeSubject(objects: ReadObjects): Subject {
+function describeSubject(objects: ReadObjects, { userQueries }: ControllerSettings): Subject {
   const { rollout } = objects;
   const name = keyOf(rollout);
-  const scene = readScene(rollout, cachesOf(objects), 'Off');
+  const scene = readScene(rollout, cachesOf(objects), userQueries);
   for (const [arm, member] of Object.entries({ stable: scene.stable, canary: scene.canary })) {
     if (member.ports.length > 0) continue;
     const why = member.portProblem ?? `Service ${member.key} is not known, so neither is its port`;
@@ -164,8 +170,9 @@ function describeSubject(objects: ReadObjects): Subject {
   return {
     name,
     rollout,
-    // Queries of users have no past that could be split.
     spec: { ...scene.spec, checks: [] },
+    checks: scene.spec.checks,
+    problems: scene.problems.filter(({ reason }) => reason === 'CheckInvalid').map(({ message }) => message),
     steps: planSteps(rollout.spec).filter(({ kind, durationMs }) => kind === 'Weight' || durationMs !== undefined),
     before: { stable: armNames(scene, 'Stable').stable, canary: [] },
     both: armNames(scene, 'Both'),
@@ -187,7 +194,7 @@ function cachesOf({ rollout, ingressRoutes, services }: ReadObjects): Caches {
 
 interface Work {
   readonly subject: Subject;
-  readonly source: MetricSource;
+  readonly source: PrometheusSource;
   readonly settings: ControllerSettings;
   readonly host: SimulateHost;
   readonly isJson: boolean;
@@ -208,9 +215,10 @@ async function simulateAll(work: Work, { hours, replays, seed }: Asked): Promise
     const message = `Rollout ${subject.name}: there are samples of ${formatDuration(report.haveMs)}, and one rollout takes ${formatDuration(report.needMs)}. Wait until there is more, give more --hours, or shorten spec.steps.`;
     return { kind: 'Failed', message };
   }
+  const checks = (await readChecks(source, subject.checks, span, host.signal)).map(reportCheck);
   const text = isJson
-    ? JSON.stringify({ rollout: subject.name, ...report })
-    : simulationText(report, subject.name, subject.steps);
+    ? JSON.stringify({ rollout: subject.name, ...report, checks, problems: subject.problems })
+    : simulationText(report, subject.name, subject.steps, checkLines(checks, subject.problems));
   return { kind: 'Done', text };
 }
 
@@ -235,8 +243,12 @@ async function simulateRelease(
     const message = `Rollout ${subject.name}: no request of the canary (${subject.both.canary.join(', ')}) between ${formatTime(fromMs)} and ${formatTime(untilMs)}. Was the release at another time? Is it longer ago than Prometheus keeps samples?`;
     return { kind: 'Failed', message };
   }
-  const report = judgeRelease({ fromMs: sinceMs, ...during, blockMs, latenessMs, before }, subject.spec);
-  const text = isJson ? JSON.stringify({ rollout: subject.name, ...report }) : releaseText(report, subject.name);
+  const checks = await readChecks(source, subject.checks, { fromMs: sinceMs, untilMs }, host.signal);
+  const past = { fromMs: sinceMs, ...during, blockMs, latenessMs, before, checks };
+  const report = judgeRelease(past, { ...subject.spec, checks: subject.checks });
+  const text = isJson
+    ? JSON.stringify({ rollout: subject.name, ...report, problems: subject.problems })
+    : [releaseText(report, subject.name), ...subject.problems].join('\n');
   return { kind: 'Done', text };
 }
 

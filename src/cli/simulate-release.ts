@@ -5,6 +5,7 @@ import type { Arms } from '../analysis/sample.ts';
 import type { AnalysisSpec } from '../analysis/spec.ts';
 import { judge, type Verdict } from '../analysis/verdict.ts';
 import { formatTime } from '../clock.ts';
+import { addPastChecks, type CheckPast } from './simulate-checks.ts';
 
 /** Release is what was recorded of a past release; blocks hold both arms. */
 export interface Release {
@@ -15,6 +16,8 @@ export interface Release {
   readonly latenessMs: number;
   /** before is stable's ten minutes before the release. */
   readonly before: { readonly blocks: readonly Block[]; readonly bounds: readonly number[] };
+  /** checks are those of the spec, with what they said during the release. */
+  readonly checks: readonly CheckPast[];
 }
 
 /** Change is when the verdict became another one. */
@@ -42,19 +45,22 @@ export interface ReleaseReport {
  * answered together counts as one step, and what the canary answered after stable's last request as another, alone.
  */
 export function judgeRelease(release: Release, spec: AnalysisSpec): ReleaseReport {
-  const { fromMs, blocks, bounds, blockMs, latenessMs, before } = release;
+  const { fromMs, blocks, bounds, blockMs, latenessMs, before, checks } = release;
   const together: Stage = { sinceMs: fromMs, isAlone: false };
   const aloneMs = blocks.findLast(({ arms }) => arms.stable.requests > 0)?.endMs ?? fromMs;
   const alone: Stage = { sinceMs: aloneMs, isAlone: true };
   let evidence: Evidence = startEvidence('release', fromMs, spec, before);
   const changes: Change[] = [];
   let last: Change | undefined;
+  let checkedMs = fromMs;
   for (const block of blocks) {
     const nowMs = block.endMs + latenessMs;
     const stage = block.endMs > aloneMs ? alone : together;
     const seen = { stable: true, canary: true };
     const outcome = { kind: 'Samples', blocks: [block], bounds, untilMs: block.endMs, seen, discarded: 0 } as const;
     evidence = addSamples(evidence, outcome, { spec, stage, blockMs }, nowMs);
+    evidence = addPastChecks(evidence, checks, { sinceMs: checkedMs, untilMs: nowMs });
+    checkedMs = nowMs;
     const verdict = judge(spec, evidence, { weightPercent: weightOf(evidence, stage), isComparable: false }, nowMs);
     const { kind, reason, message } = verdict;
     const isNew = last?.kind !== kind || last.reason !== reason;

@@ -8,13 +8,19 @@ import type { Simulation, Spread } from './simulate.ts';
 /** betterBuckets is what docs/analysis.md recommends. */
 const betterBuckets = '0.005,0.01,0.025,0.05,0.075,0.1,0.15,0.2,0.3,0.4,0.5,0.75,1,1.5,2,3,5,7.5,10';
 
-/** simulationText writes a Simulation of the Rollout `name`, whose steps are `steps`. */
-export function simulationText(report: Simulation, name: string, steps: readonly PlannedStep[]): string {
+/** simulationText writes a Simulation of the Rollout `name`, whose steps are `steps`; `checks` are the lines about those. */
+export function simulationText(
+  report: Simulation,
+  name: string,
+  steps: readonly PlannedStep[],
+  checks: readonly string[] = [],
+): string {
   const parts = [
     historyLines(report, name),
     replayLines(report, steps),
     stepLines(report),
     latencyLines(report),
+    checks,
     proposalLines(report),
   ];
   return parts

@@ -38,12 +38,26 @@ export function readNumber(data: ApiData): QueryOutcome {
   }
   const rows = data.result as readonly { readonly value?: Point }[];
   const [first] = rows;
-  if (first === undefined) return { kind: 'NoData', message: 'The query returned nothing.' };
-  if (rows.length > 1) {
-    return notOneNumber(`The query returns ${rows.length} series, not one number; aggregate them, e.g. with max(…).`);
-  }
+  if (first === undefined) return nothing;
+  if (rows.length > 1) return severalSeries(rows.length);
   if (first.value === undefined) return notOneNumber('The query returns a histogram, not one number.');
   return { kind: 'Value', value: parseValue(first.value[1]) };
+}
+
+/** numbersAt returns of the series of a range answer what readNumber would return at each of the times. */
+export function numbersAt(series: readonly Series[], timesMs: readonly number[]): readonly QueryOutcome[] {
+  return timesMs.map((atMs) => {
+    const values = series.flatMap(({ samples }) => samples.get(atMs) ?? []);
+    const [value] = values;
+    if (value === undefined) return nothing;
+    return values.length > 1 ? severalSeries(values.length) : { kind: 'Value', value };
+  });
+}
+
+const nothing: QueryOutcome = { kind: 'NoData', message: 'The query returned nothing.' };
+
+function severalSeries(count: number): QueryOutcome {
+  return notOneNumber(`The query returns ${count} series, not one number; aggregate them, e.g. with max(…).`);
 }
 
 function notOneNumber(message: string): QueryOutcome {

@@ -15,8 +15,14 @@ import { noData } from './count.ts';
 import { emitted } from './emitted.ts';
 import { guardApi } from './guarded-api.ts';
 import { createLanes } from './lanes.ts';
-import { createPrometheusApi, type ApiAnswer, type ApiConfig, type PrometheusApi } from './prometheus-api.ts';
-import { readNumber } from './prometheus-answer.ts';
+import {
+  createPrometheusApi,
+  type ApiAnswer,
+  type ApiConfig,
+  type Grid,
+  type PrometheusApi,
+} from './prometheus-api.ts';
+import { numbersAt, readMatrix, readNumber } from './prometheus-answer.ts';
 import { createGridReader, createRangeReader } from './prometheus-window.ts';
 import { aliveQuery, type SelectorConfig } from './selectors.ts';
 import { createSeenInstances } from './seen-instances.ts';
@@ -54,6 +60,8 @@ export interface SourceOptions {
 export interface PrometheusSource extends MetricSource {
   /** health says since when, and why, Prometheus is unreachable, for samples and for the queries of users. */
   health(): SourceHealth;
+  /** queryOver evaluates PromQL as `query` does, at every time of a grid. */
+  queryOver(promql: string, grid: Grid, signal: AbortSignal): Promise<readonly QueryOutcome[]>;
   /** close ends all connections; queries under way fail. */
   close(): Promise<void>;
 }
@@ -114,6 +122,7 @@ export function createPrometheusSource(
     resolutionMs: config.scrapeIntervalMs,
     sample: (queries, signal) => emitted((emit) => sample(parts, queries, signal, emit)),
     query: (promql, atMs, signal) => runUserQuery({ api: numbers, breaker, config }, { promql, atMs }, signal),
+    queryOver: (promql, grid, signal) => queryOver(numbers, { promql, grid }, signal),
     health: () => breaker.health(),
     close: async () => {
       breaker.close();
@@ -137,6 +146,26 @@ async function runUserQuery(
   const answer = (await breaker.ready(signal)) ?? (await api.query(promql, atMs, signal));
   if (answer.kind === 'Answer') return readNumber(answer.value.data);
   return { kind: 'Error', reason: answer.reason, message: answer.message };
+}
+
+/** Prometheus refuses ranges of more than 11,000 points (web/api/v1, api.go). */
+const maxPoints = 10_000;
+
+async function queryOver(
+  api: PrometheusApi,
+  { promql, grid: { fromMs, toMs, stepMs } }: { readonly promql: string; readonly grid: Grid },
+  signal: AbortSignal,
+): Promise<readonly QueryOutcome[]> {
+  const outcomes: QueryOutcome[] = [];
+  for (let startMs = fromMs; startMs <= toMs; startMs += maxPoints * stepMs) {
+    const endMs = Math.min(toMs, startMs + (maxPoints - 1) * stepMs);
+    const times = Array.from({ length: Math.floor((endMs - startMs) / stepMs) + 1 }, (_, at) => startMs + at * stepMs);
+    const answer = await api.queryGrid(promql, { fromMs: startMs, toMs: endMs, stepMs }, signal);
+    if (answer.kind === 'Answer') outcomes.push(...numbersAt(readMatrix(answer.value.data) ?? [], times));
+    else
+      outcomes.push(...times.map(() => ({ kind: 'Error', reason: answer.reason, message: answer.message }) as const));
+  }
+  return outcomes;
 }
 
 async function sample(

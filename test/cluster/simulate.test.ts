@@ -50,6 +50,14 @@ function traefik(untilMs: number): readonly WrittenSeries[] {
     { labels: { __name__: 'process_start_time_seconds', ...target }, samples: started },
     ...stable.series(target),
     ...canary.series(target),
+    // The queue is long in the third minute of the release.
+    {
+      labels: { __name__: 'queue_depth', namespace: 'web' },
+      samples: up.map(([atMs]) => {
+        const ofRelease = (atMs - untilMs) / 60_000 + releaseMinutes;
+        return [atMs, ofRelease >= 2 && ofRelease < 3 ? 500 : 5];
+      }),
+    },
   ];
 }
 
@@ -137,6 +145,32 @@ describe('simulate, with the samples of a real Prometheus', () => {
     const report = JSON.parse(result.text) as { rollBackAt: string; last: { reason: string } };
     expect(report.last.reason).toBe('MoreErrors');
     expect(Date.parse(report.rollBackAt) - Date.parse(release)).toBeLessThan(300_000);
+  });
+
+  test('it says what the checks said in that time, and takes them into account for a release', async () => {
+    const checked = `${manifest}  analysis:
+    compare: None
+    slo: {errorRatio: 50%}
+    checks:
+    - {name: queue, query: max(queue_depth), max: 100, interval: 15s, consecutiveFailureLimit: 1}
+    - {name: memory, query: 'max(memory{service="{{ canary.service }}"})', max: 100}
+    - {name: wrong, query: 'max({{ nobody }})', max: 100}
+`;
+    const filename = path.join(directory.path, 'checked.yaml');
+    await writeFile(filename, checked);
+    const text = await ask({ filename });
+    if (text.kind === 'Failed') throw new Error(text.message);
+    expect(text.text).toMatch(
+      /^ {2}queue: failed 4 of 480 times, at most 4 in a row, \d+ times without data; that is a rollback, whatever the canary does\.$/m,
+    );
+    expect(text.text).toMatch(/^ {2}memory: no data at any time; is it about the canary, which was not there\?$/m);
+    expect(text.text).toMatch(/^ {2}spec\.analysis\.checks "wrong": /m);
+    const release = formatTime(untilMs - releaseMinutes * 60_000);
+    const result = await ask({ filename, release, until: formatTime(untilMs - 60_000), output: 'json' });
+    if (result.kind === 'Failed') throw new Error(result.message);
+    const report = JSON.parse(result.text) as { rollBackAt: string; last: { reason: string } };
+    expect(report.last.reason).toBe('CheckFailed');
+    expect(Date.parse(report.rollBackAt) - Date.parse(release)).toBeLessThanOrEqual(165_000);
   });
 
   test('where there is no history it says under which names it has looked, and what to do', async () => {

@@ -227,7 +227,7 @@ describe('a past release', () => {
     });
     const fromMs = startMs + 600_000;
     const before = { blocks: blocks.slice(0, 60), bounds: [] };
-    return { fromMs, blocks: blocks.slice(60), bounds: [], blockMs, latenessMs: 15_000, before };
+    return { fromMs, blocks: blocks.slice(60), bounds: [], blockMs, latenessMs: 15_000, before, checks: [] };
   }
   const { spec } = planOf();
 

@@ -563,6 +563,35 @@ describe('query', () => {
     expect(await connect().query('up', startMs, signal)).toMatchObject(expected as object);
   });
 
+  test('over a time is a value, nothing or an error at each of its points', async () => {
+    const series = (values: readonly [number, string][]) => ({ metric: {}, values });
+    const at = (second: number): number => startMs / 1000 + second;
+    const result = [
+      series([
+        [at(0), '1'],
+        [at(60), '3'],
+      ]),
+      series([[at(60), '4']]),
+    ];
+    prometheus.reply = answer(200, { status: 'success', data: { resultType: 'matrix', result } });
+    const grid = { fromMs: startMs, toMs: startMs + 60_000, stepMs: 30_000 };
+    expect(await connect().queryOver('max(x)', grid, signal)).toMatchObject([
+      { kind: 'Value', value: 1 },
+      { kind: 'NoData' },
+      { kind: 'Error', reason: 'NotOneNumber' },
+    ]);
+    prometheus.reply = answer(400, { status: 'error', errorType: 'bad_data', error: 'parse error' });
+    const refused = { kind: 'Error', reason: 'SourceRefused' };
+    expect(await connect().queryOver('max(', grid, signal)).toMatchObject([refused, refused, refused]);
+  });
+
+  test('over a long time is asked for in parts', async () => {
+    prometheus.reply = answer(200, { status: 'success', data: { resultType: 'matrix', result: [] } });
+    const grid = { fromMs: startMs, toMs: startMs + 24_999_000, stepMs: 1_000 };
+    expect(await connect().queryOver('max(x)', grid, signal)).toHaveLength(25_000);
+    expect(prometheus.queries).toHaveLength(3);
+  });
+
   test('Off sends nothing', async () => {
     expect(await connect({ userQueries: 'Off' }).query('up', startMs, signal)).toMatchObject({ kind: 'Error' });
     expect(prometheus.queries).toEqual([]);
