@@ -4,11 +4,8 @@ import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { settingDefaults, type RawSettings } from './config.ts';
 import { isSluiceError } from './errors.ts';
-import { run } from './run.ts';
 import { forkWorkers, primaryPort } from './proxy/process/cluster-workers.ts';
-import { runWorker } from './proxy/process/run-worker.ts';
 import { proxySettingDefaults, type RawProxySettings } from './proxy-config.ts';
-import { runProxy } from './run-proxy.ts';
 import { runSimulate, simulateDefaults, type SimulateCall } from './simulate.ts';
 import { version } from './version.ts';
 
@@ -73,6 +70,8 @@ function controllerCommand(): Command {
   const command = subcommand('controller').description('Run the controller until SIGTERM or SIGINT.');
   for (const name of settingNames) command.addOption(settingOption(name));
   return command.action(async (raw: RawSettings) => {
+    // What only other commands need is not loaded: a controller would keep 10 MiB of it for ever.
+    const { run } = await import('./run.ts');
     await run(raw, { signal: untilSignal(), env: process.env, isWholeProcess: true }).stopped;
   });
 }
@@ -108,8 +107,9 @@ function proxyCommand(): Command {
     command.addOption(optionOf(name, proxyFlags[name], proxySettingDefaults[name]));
   }
   return command.action(async (raw: RawProxySettings) => {
+    const { runProxy } = await import('./run-proxy.ts');
     const options = { signal: untilSignal(), env: process.env, isWholeProcess: true };
-    const proxy = runProxy(raw, { ...options, spawn: forkWorkers(), cores: availableParallelism() });
+    const proxy = runProxy(raw, { ...options, fork: forkWorkers, cores: availableParallelism() });
     process.on('SIGHUP', () => void proxy.restart());
     await proxy.stopped;
   });
@@ -164,6 +164,7 @@ const program = subcommand('sluice')
 
 /** A worker of the proxy is this program too; it is told everything by its primary. */
 async function work(primary: NonNullable<ReturnType<typeof primaryPort>>): Promise<void> {
+  const { runWorker } = await import('./proxy/process/run-worker.ts');
   const worker = runWorker(primary);
   // The terminal interrupts the whole group: the primary hears it too, and says what to do.
   process.on('SIGINT', () => undefined);

@@ -25,8 +25,8 @@ export type ProxyStore = Pick<ObjectStore, 'list' | 'watch' | 'create' | 'patch'
 export interface RunProxyOptions {
   /** signal stops the proxy: it drains, and then ends. */
   readonly signal: AbortSignal;
-  /** spawn starts a worker; left out, this process is the only one, and serves on its own event loop. */
-  readonly spawn?: WorkerPoolOptions['spawn'];
+  /** fork returns how each of so many workers is started; left out, this process is the only one, and serves on its own event loop. */
+  readonly fork?: (workers: number) => WorkerPoolOptions['spawn'];
   /** store is where the objects are; left out, the API server of the kubeconfig. */
   readonly store?: ProxyStore;
   /** cores is how many the workers may use. */
@@ -57,7 +57,7 @@ export interface RunningProxy {
 /** runProxy starts a proxy with the settings of the flags of the same name; it throws ConfigInvalid, all problems at once. */
 export function runProxy(raw: RawProxySettings, options: RunProxyOptions): RunningProxy {
   const parsed = parseProxySettings(raw, options.cores ?? 1);
-  const settings = options.spawn === undefined ? { ...parsed, workers: 1 } : parsed;
+  const settings = options.fork === undefined ? { ...parsed, workers: 1 } : parsed;
   const serving = Promise.withResolvers<ServingProxy>();
   const started = start(settings, options, serving.resolve);
   const stopped = started.then(({ stopped: end }) => end);
@@ -68,7 +68,7 @@ export function runProxy(raw: RawProxySettings, options: RunProxyOptions): Runni
     serving: serving.promise,
     stopped,
     restart: async () => {
-      if (options.spawn !== undefined) await (await started).primary.restart();
+      if (options.fork !== undefined) await (await started).primary.restart();
     },
   };
 }
@@ -99,7 +99,7 @@ async function start(
   const primary = startPrimary({
     ...parts,
     source: store,
-    spawn: options.spawn ?? localWorker({ clock, createPlane: createPlane({ clock, random }) }),
+    spawn: options.fork?.(settings.workers) ?? localWorker({ clock, createPlane: createPlane({ clock, random }) }),
     onInvalid: ({ reason, message }, regarding) =>
       recorder.record({ regarding, type: 'Warning', reason, note: message, action: 'Serve' }),
   });

@@ -1,4 +1,4 @@
-/** The two stories of the README: a good release goes all the way, a bad one is taken back. */
+/** The two stories of the README, through a real Traefik and through Sluice's own proxy: a good release goes all the way, a bad one is taken back. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RolloutStatus } from '../../src/api/rollout-status.ts';
 import type { Controller, Stage } from '../support/stage.ts';
@@ -34,12 +34,12 @@ function windowsOf({ history = [] }: RolloutStatus, load: Load): readonly Window
   });
 }
 
-describe('a release through a real Traefik', { timeout: 300_000 }, () => {
+describe.each(['Traefik', 'Proxy'] as const)('a release through %s', { timeout: 300_000 }, (dataPlane) => {
   let stage: Stage;
   let controller: Controller;
 
   beforeAll(async () => {
-    stage = await startStage();
+    stage = await startStage({ dataPlane });
     controller = await stage.startController({ args: asInstalled });
   });
   afterAll(() => stage?.stop());

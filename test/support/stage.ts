@@ -7,10 +7,13 @@ import { eventually } from './eventually.ts';
 import { putNamespace } from './objects.ts';
 import { freePort, type ServerProcess, startServer, temporaryDirectory } from './processes.ts';
 import { type Prometheus, startPrometheus } from './prometheus.ts';
+import { installProxyRights, startSluiceProxy } from './sluice-proxy.ts';
 import { installTraefikCrds, startTraefik, type Traefik } from './traefik.ts';
 
 /** StageOptions choose how Traefik treats services without endpoints, and what the cluster has. */
 export interface StageOptions extends ClusterOptions {
+  /** dataPlane is what routes the traffic: Traefik, or Sluice's own proxy. */
+  readonly dataPlane?: 'Traefik' | 'Proxy';
   readonly allowEmptyServices?: boolean;
 }
 
@@ -64,10 +67,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     await cluster.kubectl(['apply', '-k', path.join(root, 'manifests/base')]);
     await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd/rollouts.sluice.dev']);
     await putNamespace(cluster, shopNamespace);
-    const traefik = await startTraefik({
-      cluster,
-      ...(options.allowEmptyServices === undefined ? {} : { allowEmptyServices: options.allowEmptyServices }),
-    });
+    const traefik = await startDataPlane(cluster, options);
     started.push(traefik);
     const prometheus = await startPrometheus({ targets: [traefik.metricsAddress], scrapeIntervalMs: 1000 });
     started.push(prometheus);
@@ -94,6 +94,17 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     await stop();
     throw error;
   }
+}
+
+async function startDataPlane(cluster: Cluster, options: StageOptions): Promise<Traefik> {
+  if (options.dataPlane === 'Proxy') {
+    await installProxyRights(cluster);
+    return startSluiceProxy({ cluster, workers: 2 });
+  }
+  return startTraefik({
+    cluster,
+    ...(options.allowEmptyServices === undefined ? {} : { allowEmptyServices: options.allowEmptyServices }),
+  });
 }
 
 /** untilScraped waits until Prometheus can tell what happened a few seconds ago, as it always can outside of tests. */

@@ -41,7 +41,7 @@ describe('the Dockerfile', () => {
   test('runs on the Node that the tests run on', () => {
     const images = lines.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1]);
     const { devDependencies } = JSON.parse(read('package.json')) as { devDependencies: { node: string } };
-    expect(new Set(images)).toEqual(new Set([`node:${devDependencies.node.split('.')[0]}-slim`]));
+    expect(new Set(images)).toEqual(new Set([`node:${devDependencies.node.split('.')[0]}-slim`, 'run']));
   });
 });
 
@@ -61,10 +61,15 @@ describe('what the image copies', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   test('starts where the entry point looks for it, without the sources and the development packages', async () => {
-    const entryPoint = JSON.parse(/^ENTRYPOINT (.+)$/m.exec(read('Dockerfile'))?.[1] ?? '[]') as readonly string[];
-    const args = entryPoint.slice(1).map((arg) => arg.replace(/^\/app/, folder));
-    const { stdout } = await run(process.execPath, [...args, 'version'], { cwd: os.tmpdir() });
-    expect(stdout).toBe(`sluice ${version}\n`);
+    const entryPoints = [...read('Dockerfile').matchAll(/^ENTRYPOINT (.+)$/gm)].map(
+      ([, json]) => JSON.parse(json ?? '[]') as readonly string[],
+    );
+    expect(entryPoints).toHaveLength(2);
+    for (const entryPoint of entryPoints) {
+      const args = entryPoint.slice(1).map((arg) => arg.replace(/^\/app/, folder));
+      const { stdout } = await run(process.execPath, [...args, 'version'], { cwd: os.tmpdir() });
+      expect(stdout).toBe(`sluice ${version}\n`);
+    }
     expect(
       ['src', 'node_modules/vitest', 'node_modules/node'].filter((name) => existsSync(path.join(folder, name))),
     ).toEqual([]);

@@ -7,10 +7,12 @@ import type { WorkerEvents, WorkerPort } from './worker-pool.ts';
  * turn: with SO_REUSEPORT the connections that wait at a worker that ends are reset, and with a shared handle one worker
  * gets most of them. node:cluster is one for the whole process, so only a program of its own may use this.
  */
-export function forkWorkers(): (events: WorkerEvents) => WorkerPort {
+export function forkWorkers(count: number): (events: WorkerEvents) => WorkerPort {
   cluster.schedulingPolicy = cluster.SCHED_RR;
+  // The workers and the primary share 60 % of the memory that the container may have.
+  const heap = `--max-old-space-size-percentage=${Math.max(5, Math.floor(60 / (count + 1)))}`;
   // Buffers and undefined do not stand in what is sent; JSON is the faster way for the rest.
-  cluster.setupPrimary({ serialization: 'json' });
+  cluster.setupPrimary({ serialization: 'json', execArgv: [heap] });
   return (events) => {
     const worker = cluster.fork();
     worker.on('message', (message: FromWorker) => events.onMessage(message));
