@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { KubernetesObject, ObjectKey } from '../../src/api/kubernetes.ts';
 import { createCatalog, type Catalog } from '../../src/proxy/catalog/catalog.ts';
@@ -121,17 +121,6 @@ const change: fc.Arbitrary<ObjectChange> = fc
     if (made.body === undefined) return { kind: made.kind, key, object: undefined };
     const labels = { 'kubernetes.io/service-name': service };
     const metadata = { namespace, name, creationTimestamp: `2026-01-01T00:00:0${second}Z`, labels };
-    const base =
-      made.kind === 'Service'
-        ? {
-            spec: {
-              ports: [
-                { name: 'http', port: 80 },
-                { name: 'https', port: 443 },
-              ],
-            },
-          }
-        : {};
     const object = { metadata, ...made.body } as KubernetesObject;
     return { kind: made.kind, key, object: made.kind === 'Service' ? withPorts(object) : object };
   });

@@ -52,6 +52,7 @@ export function createCatalog(settings: CatalogSettings, compilers: Compilers = 
     services: createItems(),
     transports: new Map(),
     units: new Map(),
+    invalid: new Set(),
   };
   return {
     configuration: {
@@ -60,7 +61,7 @@ export function createCatalog(settings: CatalogSettings, compilers: Compilers = 
       transports: state.transports,
     },
     apply: (changes) => applyDrafts(state, drafts.update(changes)),
-    invalidObjects: () => invalidObjectsOf(state.units),
+    invalidObjects: () => invalidObjectsOf(state),
     used: (kind) => drafts.used(kind),
   };
 }
@@ -71,6 +72,8 @@ interface State {
   readonly transports: Map<string, Transport>;
   /** units are the compiled objects. */
   readonly units: Map<ObjectId, Unit>;
+  /** invalid are the units with problems. */
+  readonly invalid: Set<ObjectId>;
 }
 
 interface Unit {
@@ -93,7 +96,7 @@ function applyDrafts(state: State, changes: readonly DraftChange[]): Configurati
   const others = new Set([...routers.unitsOfChanged(), ...services.unitsOfChanged()]);
   for (const { unit, draft } of changes) {
     others.delete(unit);
-    if (draft === undefined) units.delete(unit);
+    if (draft === undefined) dropUnit(state, unit);
     else settleUnit(state, unit, draft);
   }
   for (const unit of others) {
@@ -137,6 +140,13 @@ function claim({ routers, services }: State, { unit, createdAt, draft }: DraftCh
 function settleUnit(state: State, unit: ObjectId, draft: Draft): void {
   const settled = settle(unit, draft, { routers: state.routers.names, services: state.services.names });
   state.units.set(unit, { draft, settled });
+  if (settled.problems.length > 0) state.invalid.add(unit);
+  else state.invalid.delete(unit);
+}
+
+function dropUnit({ units, invalid }: State, unit: ObjectId): void {
+  units.delete(unit);
+  invalid.delete(unit);
 }
 
 /** finder returns a function that finds the item with a name in the object that it is of. */
@@ -174,9 +184,8 @@ function replaceTransports({ transports, units }: State, changes: readonly Draft
   return { set, removed };
 }
 
-function invalidObjectsOf(units: ReadonlyMap<ObjectId, Unit>): readonly InvalidObject[] {
-  const ids = [...units].filter(([, { settled }]) => settled.problems.length > 0).map(([unit]) => unit);
-  return ids.sort().flatMap((unit) => {
+function invalidObjectsOf({ units, invalid }: State): readonly InvalidObject[] {
+  return [...invalid].sort().flatMap((unit) => {
     const [kind, key] = unit.split(' ') as [ObjectKind, ObjectKey];
     const problems = units.get(unit)?.settled.problems ?? [];
     return problems.map((problem) => ({ kind, ...splitKey(key), ...problem }));

@@ -1,5 +1,5 @@
 import type { ObjectKey } from '../../api/kubernetes.ts';
-import type { ObjectId, ObjectKind } from './object-kind.ts';
+import { kindOf, type ObjectId, type ObjectKind } from './object-kind.ts';
 
 /** Dependencies is which compiled object looked at which other one. */
 export interface Dependencies {
@@ -15,8 +15,15 @@ export interface Dependencies {
 export function createDependencies(): Dependencies {
   const usesOf = new Map<ObjectId, readonly ObjectId[]>();
   // Most objects have one user; a Set for each would be a large part of the memory.
-  const usersOf = new Map<ObjectId, ObjectId | Set<ObjectId>>();
+  const byKind = new Map<ObjectKind, Map<ObjectId, ObjectId | Set<ObjectId>>>();
+  const tableOf = (id: ObjectId): Map<ObjectId, ObjectId | Set<ObjectId>> => {
+    const kind = kindOf(id);
+    const table = byKind.get(kind) ?? new Map<ObjectId, ObjectId | Set<ObjectId>>();
+    byKind.set(kind, table);
+    return table;
+  };
   const remove = (id: ObjectId, unit: ObjectId): void => {
+    const usersOf = tableOf(id);
     const users = usersOf.get(id);
     if (users === unit) usersOf.delete(id);
     if (!(users instanceof Set)) return;
@@ -24,6 +31,7 @@ export function createDependencies(): Dependencies {
     if (users.size === 0) usersOf.delete(id);
   };
   const add = (id: ObjectId, unit: ObjectId): void => {
+    const usersOf = tableOf(id);
     const users = usersOf.get(id);
     if (users === undefined) usersOf.set(id, unit);
     else if (users instanceof Set) users.add(unit);
@@ -37,14 +45,13 @@ export function createDependencies(): Dependencies {
       else usesOf.set(unit, uses);
     },
     users: (id) => {
-      const users = usersOf.get(id);
+      const users = tableOf(id).get(id);
       if (users === undefined) return [];
       return users instanceof Set ? users : [users];
     },
     used: (kind) => {
-      const prefix = `${kind} `;
-      const ids = [...usersOf.keys()].filter((id) => id.startsWith(prefix));
-      return ids.map((id) => id.slice(prefix.length) as ObjectKey);
+      const ids = [...(byKind.get(kind)?.keys() ?? [])];
+      return ids.map((id) => id.slice(kind.length + 1) as ObjectKey);
     },
   };
 }

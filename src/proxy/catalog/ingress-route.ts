@@ -7,11 +7,13 @@ import { resolveEntryPoints, type Points } from './entry-points.ts';
 import { resolveMiddlewares } from './middlewares.ts';
 import { findTarget, refuseTarget } from './route-target.ts';
 import { readTls, type RouteTls } from './route-tls.ts';
+import { createRuleCheck, type RuleCheck } from './rule-check.ts';
 import type { CatalogSettings } from './settings.ts';
 import { spreadRouter } from './spread.ts';
 
 /** compileIngressRoute returns the Compiler of IngressRoutes. */
 export function compileIngressRoute(settings: CatalogSettings): Compiler<'IngressRoute'> {
+  const checkRule = createRuleCheck();
   return (object, reader) => {
     if (!isOurs(object, settings.ingressClass)) return emptyDraft;
     const label = `IngressRoute ${keyOf(object)}, spec`;
@@ -32,7 +34,7 @@ export function compileIngressRoute(settings: CatalogSettings): Compiler<'Ingres
           `${found}, and only that one is served, as by Traefik; make one route of them.`,
         );
       }
-      return compileRoute({ object, route, at, points, tls, reader, settings });
+      return compileRoute({ object, route, at, points, tls, reader, settings, checkRule });
     });
     const shared = [...points.problems, ...tls.problems];
     return joinParts(parts, shared);
@@ -53,6 +55,7 @@ interface RouteUse {
   readonly tls: RouteTls;
   readonly reader: Reader;
   readonly settings: CatalogSettings;
+  readonly checkRule: RuleCheck;
 }
 
 type Part = Pick<Draft, 'routers' | 'services' | 'references' | 'problems'>;
@@ -118,11 +121,11 @@ function refusalsOf(use: RouteUse, syntax: Router['syntax']): readonly Problem[]
   return found.filter((problem) => problem !== undefined);
 }
 
-function ruleProblem({ route, at, settings }: RouteUse, syntax: Router['syntax']): Problem | undefined {
+function ruleProblem({ route, at, checkRule }: RouteUse, syntax: Router['syntax']): Problem | undefined {
   const { kind = '' } = route;
   if (kind !== '' && kind !== 'Rule')
     return { reason: 'InvalidRoute', message: `${at}.kind: found ${kind}; write Rule.` };
-  const problem = settings.ruleProblem?.(route.match, syntax);
+  const problem = checkRule(route.match, syntax);
   return problem === undefined ? undefined : { reason: 'InvalidRoute', message: `${at}.match: ${problem}` };
 }
 

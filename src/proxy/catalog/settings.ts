@@ -13,6 +13,4 @@ export interface CatalogSettings {
   readonly allowsEmptyServices?: boolean;
   /** isNativeLbByDefault sends to the ClusterIP where a route does not say otherwise. */
   readonly isNativeLbByDefault?: boolean;
-  /** ruleProblem says what is wrong with a rule; undefined: nothing. Left out, rules are not looked at. */
-  readonly ruleProblem?: (rule: string, syntax: 'v2' | 'v3') => string | undefined;
 }
