@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 /** CookieAttributes are what a sticky cookie says besides its value. */
 export interface CookieAttributes {
-  /** name is a token (RFC 9110, 5.6.2), as stickyName returns. */
+  /** name is a token (RFC 9110, 5.6.2). */
   readonly name: string;
   readonly isSecure: boolean;
   readonly isHttpOnly: boolean;
@@ -12,12 +12,6 @@ export interface CookieAttributes {
   readonly maxAgeSeconds: number;
   readonly path: string;
   readonly domain: string | undefined;
-}
-
-/** stickyName returns the name of the cookie of a service: the one asked for, cleaned, or one made from the service's name. */
-export function stickyName(wanted: string, service: string): string {
-  if (wanted !== '') return wanted.replaceAll(/[^a-zA-Z0-9!#$%&'*+\-.^`|~]/gu, '_');
-  return `_${createHash('sha1').update(`_TRAEFIK_BACKEND_${service}`).digest('hex').slice(0, 5)}`;
 }
 
 /** stickyValue returns the value of the cookie that sticks to `name`: a child service's name, or a server's URL. */

@@ -105,7 +105,7 @@ export class Leaf {
   takeOut(url: string, untilMs: number): boolean {
     const state = this.#states.get(url);
     if (state === undefined || this.#service.passiveHealth === undefined) return false;
-    state.downUntilMs = untilMs;
+    state.downUntilMs = Math.max(state.downUntilMs, untilMs);
     this.#findAvailable();
     return true;
   }
