@@ -1,4 +1,5 @@
 /** What the verdict rests on, as plain data that lives in the status of a Rollout and continues exactly after a restart. */
+import type { Trials } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
 import type { Block } from './block.ts';
 import { nextCheckState, type CheckResult, type CheckSpec } from './check.ts';
@@ -6,7 +7,6 @@ import { decodeChecks, encodeChecks } from './check-text.ts';
 import type { SampleOutcome, SamplesOutcome } from './metric-source.ts';
 import { addArms, noCounts, type Counts } from './sample.ts';
 import type { AnalysisSpec } from './spec.ts';
-import type { Trials } from './finding.ts';
 import { addToTrials, restartTrials, startTrials } from './trials.ts';
 
 /** NoDataState says since when samples are missing, and why the last attempt got none. */

@@ -10,18 +10,6 @@ import {
 } from './limit.ts';
 import type { AnalysisSpec } from './spec.ts';
 
-/** Trials are the tests in the compact form that status keeps; each text continues exactly after a restart. */
-export interface Trials {
-  readonly errors?: string;
-  readonly guard?: string;
-  readonly alone?: string;
-  readonly slo?: string;
-  readonly latency?: string;
-  readonly latencyPlan?: string;
-  readonly latencyHistory?: string;
-  readonly latencySlo?: string;
-}
-
 /** Place says how a block of a rollout is to be looked at. */
 export interface Place {
   readonly spec: AnalysisSpec;

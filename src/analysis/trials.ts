@@ -1,4 +1,5 @@
 /** All sequential tests of a rollout: which of them a block belongs to, and what they prove together. */
+import type { Trials } from '../api/rollout-status.ts';
 import type { Block } from './block.ts';
 import {
   addToComparison,
@@ -12,15 +13,7 @@ import {
   startComparison,
   type ComparisonState,
 } from './comparison.ts';
-import {
-  limitFinding,
-  readLimit,
-  writeLimit,
-  type Finding,
-  type Place,
-  type TrialName,
-  type Trials,
-} from './finding.ts';
+import { limitFinding, readLimit, writeLimit, type Finding, type Place, type TrialName } from './finding.ts';
 import {
   addToLatencyTrials,
   latencyFindings,

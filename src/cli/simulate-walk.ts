@@ -1,12 +1,13 @@
 /** One rollout that never was: the evidence, the judge and the rules of the steps are those of the controller. */
 import type { Block } from '../analysis/block.ts';
 import { addSamples, startEvidence, type Evidence, type Stage } from '../analysis/evidence.ts';
-import type { TrialName, Trials } from '../analysis/finding.ts';
+import type { TrialName } from '../analysis/finding.ts';
 import type { SampleOutcome, SamplesOutcome } from '../analysis/metric-source.ts';
 import type { AnalysisSpec } from '../analysis/spec.ts';
 import { safetyOf } from '../analysis/summary.ts';
 import { findingsOf } from '../analysis/trials.ts';
 import { judge, type Verdict } from '../analysis/verdict.ts';
+import type { Trials } from '../api/rollout-status.ts';
 import { formatTime } from '../clock.ts';
 import { noEvidenceYet } from '../rollout/status.ts';
 import {
