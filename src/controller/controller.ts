@@ -9,6 +9,9 @@ const conflictDelay = { minMs: 10, maxMs: 1000 } as const;
 /** What a reconcile that ignores its abort signal gets on top of the drain time before it is left behind. */
 const abortGraceMs = 1000;
 
+/** After so many runs, which are some 10 ms where nothing is to be written, answers and timers have a turn. */
+const runsInOneTurn = 20;
+
 /** ReconcileResult says when the key is to be looked at again without anything having changed; undefined: not at all. */
 export interface ReconcileResult {
   readonly requeueAfterMs?: number | undefined;
@@ -60,7 +63,8 @@ export async function runController<K extends string>(options: ControllerOptions
   if (signal.aborted) onStop();
   signal.addEventListener('abort', onStop, { once: true });
   try {
-    const workers = Array.from({ length: options.workers }, () => work(options, running, abort.signal));
+    const state = { running, turns: createTurns(clock), aborted: abort.signal };
+    const workers = Array.from({ length: options.workers }, () => work(options, state));
     await Promise.race([Promise.all(workers), leftBehind.promise]);
     return { unfinished: [...running] };
   } finally {
@@ -71,10 +75,16 @@ export async function runController<K extends string>(options: ControllerOptions
   }
 }
 
+/** WorkState is what the workers share. */
+interface WorkState<K> {
+  readonly running: Set<K>;
+  readonly turns: () => Promise<void> | undefined;
+  readonly aborted: AbortSignal;
+}
+
 async function work<K extends string>(
   options: ControllerOptions<K>,
-  running: Set<K>,
-  aborted: AbortSignal,
+  { running, turns, aborted }: WorkState<K>,
 ): Promise<void> {
   const { queue } = options;
   for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
@@ -85,7 +95,26 @@ async function work<K extends string>(
       running.delete(key);
       queue.done(key);
     }
+    await turns();
   }
+}
+
+/**
+ * createTurns returns what a worker waits for after each run: nothing, or that others had a turn. A thousand keys that one
+ * tick wakes would else be one task of half a second, because promises go before everything else.
+ */
+function createTurns(clock: Clock): () => Promise<void> | undefined {
+  let runs = 0;
+  let pause: Promise<void> | undefined;
+  return () => {
+    runs += 1;
+    if (runs < runsInOneTurn) return undefined;
+    pause ??= clock.sleep(0).then(() => {
+      runs = 0;
+      pause = undefined;
+    });
+    return pause;
+  };
 }
 
 async function runOnce<K extends string>(options: ControllerOptions<K>, key: K, aborted: AbortSignal): Promise<void> {

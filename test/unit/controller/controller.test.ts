@@ -53,6 +53,18 @@ describe('runController', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('lets others have a turn between many keys that need no waiting', async () => {
+    const { clock, done, queue } = start(failing(), { workers: 4 });
+    for (let number = 0; number < 100; number += 1) queue.add(`key-${number}`);
+    let doneBefore: number | undefined;
+    clock.schedule(0, () => (doneBefore = done.length));
+    await clock.advance(0);
+    expect(doneBefore).toBeLessThan(30);
+    await clock.advance(10);
+    expect(done).toEqual(Array.from({ length: 100 }, (_unused, number) => `key-${number}`));
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('comes back after requeueAfterMs', async () => {
     let runs = 0;
     const { clock, queue } = start(() => Promise.resolve({ requeueAfterMs: (runs += 1) === 1 ? 2000 : undefined }));
