@@ -29,6 +29,11 @@ export function rangeContains(range: AddressRange, address: string): boolean {
   return bytes.length === range.first.length && samePrefix(bytes, range.first, range.bits);
 }
 
+/** isIpv6 tells whether a text is an IPv6 address without zone. */
+export function isIpv6(text: string): boolean {
+  return text.includes(':') && parseIpv6(text) !== undefined;
+}
+
 function samePrefix(a: Address, b: Address, bits: number): boolean {
   for (let index = 0; index * 8 < bits; index += 1) {
     const mask = 0xff & (0xff << Math.max(0, 8 - (bits - index * 8)));

@@ -1,4 +1,5 @@
 import { isAscii } from './bytes.ts';
+import { anyLabelSuffix, isLabelBefore } from './host-pattern.ts';
 import {
   buildClientIp,
   type BuildMatcher,
@@ -23,7 +24,13 @@ function buildHost([host = '']: readonly string[]): BuiltTest {
 
 function buildHostRegexp([pattern = '']: readonly string[], regexps: RegexpCache): BuiltTest {
   if (!isAscii(pattern)) return notAscii;
-  return withRegexp(pattern, regexps, (regexp) => (request) => regexp.test(request.host));
+  const suffix = anyLabelSuffix(pattern);
+  if (suffix !== undefined) return built((request) => isLabelBefore(request.host, suffix));
+  return withRegexp(pattern, regexps, (regexp) => {
+    // Traefik also asks about the canonical name in the DNS, which is empty unless it is told to look it up.
+    if (regexp.test('')) return () => true;
+    return (request) => regexp.test(request.host);
+  });
 }
 
 const noSlash = invalid('the path does not begin with a slash');

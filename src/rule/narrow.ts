@@ -1,3 +1,4 @@
+import { anyLabelSuffix } from './host-pattern.ts';
 import { normalHost } from './matcher.ts';
 import type { MatcherNode, Rule, RuleNode, RuleSyntax } from './rule.ts';
 import { literalPrefix } from './template.ts';
@@ -15,9 +16,14 @@ export interface Narrowing {
 
 const anything: Narrowing = { hosts: undefined, prefixes: undefined };
 
+// What an index holds of one rule is the product of both; of a rule with more of them it gets the hosts only.
+const maxPairs = 256;
+
 /** narrow returns the hosts and path prefixes of a rule. */
 export function narrow(rule: Rule): Narrowing {
-  return narrowNode(rule.root, rule.syntax);
+  const { hosts, prefixes } = narrowNode(rule.root, rule.syntax);
+  const pairs = (hosts?.length ?? 1) * (prefixes?.length ?? 1);
+  return { hosts, prefixes: pairs > maxPairs ? undefined : prefixes };
 }
 
 function narrowNode(node: RuleNode, syntax: RuleSyntax): Narrowing {
@@ -35,23 +41,20 @@ function narrowMatcher({ name, args }: MatcherNode, syntax: RuleSyntax): Narrowi
       return { hosts: narrowPatterns(args, syntax), prefixes: undefined };
     case 'Path':
     case 'PathPrefix':
-      return { hosts: undefined, prefixes: syntax === 'v2' ? args.map(literalPrefix) : args };
+      return { hosts: undefined, prefixes: unique(syntax === 'v2' ? args.map(literalPrefix) : args) };
     default:
       return anything;
   }
 }
 
 function narrowHosts(args: readonly string[], syntax: RuleSyntax): readonly string[] | undefined {
-  return syntax === 'v3' && args[0] === '*' ? undefined : args.map(normalHost);
+  return syntax === 'v3' && args[0] === '*' ? undefined : unique(args.map(normalHost));
 }
-
-// What Traefik's Ingress provider makes of `*.example.com`, and the plain host of the same form.
-const oneLabel = /^\^\[a-zA-Z0-9-\]\+((?:\\\.[a-z0-9-]+)+)\$$/;
 
 function narrowPatterns(args: readonly string[], syntax: RuleSyntax): readonly string[] | undefined {
   if (syntax === 'v2') return undefined;
-  const suffix = oneLabel.exec(args[0] ?? '')?.[1];
-  return suffix === undefined ? undefined : [`*${suffix.replaceAll('\\', '')}`];
+  const suffix = anyLabelSuffix(args[0] ?? '');
+  return suffix === undefined ? undefined : [`*${suffix}`];
 }
 
 function unite(a: Narrowing, b: Narrowing): Narrowing {

@@ -1,3 +1,4 @@
+import { isIpv6 } from './client-ip.ts';
 import { cleanPath, decodeRoutingPath, isPlainPath, normalisePath } from './path.ts';
 
 /** RequestTarget is a request target as Traefik treats it. All strings are byte strings (bytes.ts). */
@@ -16,7 +17,7 @@ export interface RequestTarget {
 
 const asterisk: RequestTarget = { path: '*', escapedPath: '*', query: '', upstream: '*', authority: undefined };
 const absoluteForm = /^https?:\/\/([^/?]*)/i;
-const authorityForm = /^(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?$/;
+const authorityForm = /^(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[([0-9A-Fa-f:.]+)\])(?::[0-9]*)?$/;
 
 /**
  * parseTarget reads a request target as received. 'Bad' is answered by 400: control characters and spaces, `#`, a % without
@@ -28,9 +29,14 @@ export function parseTarget(raw: string): RequestTarget | 'Bad' {
   const url = absoluteForm.exec(raw);
   if (url === null) return 'Bad';
   const [start, authority = ''] = url;
-  if (!authorityForm.test(authority)) return 'Bad';
+  if (!isAuthority(authority)) return 'Bad';
   const rest = raw.slice(start.length);
   return parsePath(rest.startsWith('/') ? rest : `/${rest}`, authority);
+}
+
+function isAuthority(text: string): boolean {
+  const parts = authorityForm.exec(text);
+  return parts !== null && (parts[1] === undefined || isIpv6(parts[1]));
 }
 
 function parsePath(raw: string, authority: string | undefined): RequestTarget | 'Bad' {

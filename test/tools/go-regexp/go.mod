@@ -1,0 +1,3 @@
+module sluice.dev/test/tools/go-regexp
+
+go 1.26.0
