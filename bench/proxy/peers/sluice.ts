@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { childrenOf } from '../../../test/support/children.ts';
 import { freePort, startServer } from '../../../test/support/processes.ts';
 import { proxyCore, type Peer } from './peer.ts';
 import type { Place } from './place.ts';
@@ -33,21 +33,8 @@ export async function startSluice({ directory, cluster, certFile, keyFile, progr
     name: 'sluice',
     plainPort,
     tlsPort,
-    pids: () => withChildren(server.pid),
+    // The workers are children of the primary.
+    pids: async () => [server.pid, ...(await childrenOf(server.pid))],
     stop: () => server.stop(5000),
   };
-}
-
-/** The workers are children of the primary. */
-async function withChildren(pid: number): Promise<readonly number[]> {
-  const tasks = await readdir(`/proc/${pid}/task`);
-  const texts = await Promise.all(tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, 'latin1')));
-  return [
-    pid,
-    ...texts
-      .join(' ')
-      .split(/\s+/)
-      .filter((text) => text !== '')
-      .map(Number),
-  ];
 }
