@@ -1,10 +1,11 @@
 /** runProxy wires the fallback proxy together; nothing here is global, so several can run in one process. */
-import { systemClock, type Clock } from './clock.ts';
+import { formatTime, systemClock, type Clock } from './clock.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createEventRecorder, type EventRecorder } from './kube/events.ts';
 import { createKubeObjectStore } from './kube/kube-object-store.ts';
 import type { ObjectStore } from './api/object-store.ts';
 import { observeCredentials } from './observers.ts';
+import { answerApi } from './proxy/api/answer.ts';
 import { exposition, expositionType } from './proxy/metrics/exposition.ts';
 import { createPlane } from './proxy/process/data-plane.ts';
 import type { ListeningAddress } from './proxy/process/messages.ts';
@@ -13,7 +14,7 @@ import type { WorkerPoolOptions } from './proxy/process/worker-pool.ts';
 import { localWorker } from './proxy/process/worker.ts';
 import type { ProxySettings } from './proxy/settings.ts';
 import { parseProxySettings, type RawProxySettings } from './proxy-config.ts';
-import { startHealthServer, type HealthServer } from './telemetry/health.ts';
+import { startHealthServer, type HealthServer, type JsonPage } from './telemetry/health.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
 import { createProcessMetrics } from './telemetry/metrics.ts';
 import { version } from './version.ts';
@@ -157,7 +158,8 @@ async function serveUntilStopped(
   }
 }
 
-function startAdmin({ settings, options, clock }: Parts, primary: Primary): Promise<HealthServer> {
+function startAdmin(parts: Parts, primary: Primary): Promise<HealthServer> {
+  const { settings, options, clock } = parts;
   const processMetrics = options.isWholeProcess === true ? createProcessMetrics() : undefined;
   return startHealthServer({
     host: settings.adminHost,
@@ -179,7 +181,26 @@ function startAdmin({ settings, options, clock }: Parts, primary: Primary): Prom
         return text;
       },
     },
+    page: createApi(parts, primary),
   });
+}
+
+/** createApi shows what is served as Traefik's API does. */
+function createApi({ settings, clock }: Parts, primary: Primary): (url: string) => JsonPage | undefined {
+  const view = {
+    ...settings,
+    configuration: primary.catalog.configuration,
+    version,
+    startedAt: formatTime(clock.nowMs()),
+    hasAccessLog: settings.accessLog !== undefined,
+  };
+  return (url) => {
+    const [path = '', query = ''] = url.split('?');
+    const answer = answerApi(path, new URLSearchParams(query), view);
+    if (answer === undefined) return undefined;
+    const { nextPage, ...page } = answer;
+    return nextPage === undefined ? page : { ...page, headers: { 'x-next-page': String(nextPage) } };
+  };
 }
 
 /** withoutKeys is the configuration as it may be shown. */

@@ -17,8 +17,15 @@ export interface HealthOptions {
   /** isReady returns undefined when ready, else the sentence that says why not. */
   readonly isReady: () => string | undefined;
   readonly config: object;
-  /** page returns what is shown as JSON at another URL (path and query), or undefined where there is nothing. */
-  readonly page?: ((url: string) => unknown) | undefined;
+  /** page returns what is shown at another URL (path and query), or undefined where there is nothing. */
+  readonly page?: ((url: string) => JsonPage | undefined) | undefined;
+}
+
+/** JsonPage is shown as JSON. */
+export interface JsonPage {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** HealthServer listens until closed. */
@@ -31,6 +38,7 @@ interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** startHealthServer resolves when the endpoints can be reached; it rejects where the address is taken. */
@@ -39,8 +47,8 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
     void answer(request.url ?? '', options)
       // A scrape must not end the process, whatever a metric or the state of readiness throws.
       .catch(() => text(500, 'the answer could not be made'))
-      .then(({ status, contentType, body }) => {
-        response.writeHead(status, { 'content-type': contentType }).end(body);
+      .then(({ status, contentType, body, headers }) => {
+        response.writeHead(status, { ...headers, 'content-type': contentType }).end(body);
       });
   });
   await new Promise<void>((resolve, reject) => {
@@ -64,9 +72,8 @@ async function answer(url: string, options: HealthOptions): Promise<Answer> {
       return { status: 200, contentType: options.metrics.contentType, body: await options.metrics.text() };
     default: {
       const page = options.page?.(url);
-      return page === undefined
-        ? text(404, 'not found; there are /healthz, /readyz, /metrics and /config')
-        : json(page);
+      if (page === undefined) return text(404, 'not found; there are /healthz, /readyz, /metrics and /config');
+      return { ...json(page.body), status: page.status, headers: page.headers };
     }
   }
 }
