@@ -12,6 +12,8 @@ export interface ClientContext {
 /** DialTarget is where to connect to and how long that may take; 0 is no limit. */
 export interface DialTarget extends WireTarget {
   readonly timeoutMs: number;
+  /** onFailure is called before a failure is reported. */
+  onFailure(): void;
 }
 
 /** handshakeTimeoutMs is how long a TLS handshake may take, as in Traefik; it is not configurable there either. */
@@ -25,12 +27,14 @@ export class Dial implements Watched {
   readonly #sweep: Sweep;
   readonly #done: (result: DialResult) => void;
   #wire: Wire | undefined;
+  readonly #target: DialTarget;
   #isOver = false;
   deadlineMs = Infinity;
 
   constructor(target: DialTarget, context: ClientContext, done: (result: DialResult) => void) {
     this.#sweep = context.sweep;
     this.#done = done;
+    this.#target = target;
     this.#sweep.watch(this);
     this.deadlineMs = this.#sweep.deadlineIn(target.timeoutMs);
     try {
@@ -77,6 +81,7 @@ export class Dial implements Watched {
   #fail(failure: UpstreamFailure): void {
     if (this.#isOver) return;
     this.cancel();
+    this.#target.onFailure();
     this.#done({ failure });
   }
 }

@@ -1,4 +1,5 @@
-import { BodySender, type BodyOutcome } from './request-body.ts';
+import { http1BodySink } from './http1-body.ts';
+import { BodySender, continueTimeoutMs, type BodyOutcome } from './request-body.ts';
 import { isIdempotent } from './replay.ts';
 import { ResponseParser, type ResponseEvents } from './response-parser.ts';
 import type { ParsedHead } from './response-head.ts';
@@ -6,9 +7,6 @@ import type { ClientContext } from './dial.ts';
 import type { Watched } from './sweep.ts';
 import type { ResponseHandler, UpstreamCall, UpstreamFailure } from './upstream.ts';
 import type { Wire } from './wire.ts';
-
-/** continueTimeoutMs is how long a server may take to ask for an awaited body before it is sent unasked, as in Traefik. */
-const continueTimeoutMs = 1_000;
 
 /** From here on a connection reads into a buffer of its own: when so much is still to come, or came in one read. */
 const largeBodyBytes = 32 * 1024;
@@ -91,7 +89,7 @@ export class Http1Connection implements ResponseEvents, Watched {
     const hasBody = call.body !== undefined && call.body.length !== 0;
     this.#sender =
       call.body !== undefined && hasBody
-        ? new BodySender(socket, call.body, (outcome) => this.#onBodyOutcome(outcome))
+        ? new BodySender(call.body, http1BodySink(socket, call.body), (outcome) => this.#onBodyOutcome(outcome))
         : undefined;
     // The first piece of the body goes into the same packet if it is there already.
     if (hasBody) socket.cork();
@@ -107,6 +105,12 @@ export class Http1Connection implements ResponseEvents, Watched {
     if (this.#isRequestSent) this.deadlineMs = this.#context.sweep.deadlineIn(this.#owner.responseHeaderTimeoutMs);
     else if (call.body?.isAwaited === true) this.deadlineMs = this.#context.sweep.deadlineIn(continueTimeoutMs);
     else this.#sender?.start();
+  }
+
+  /** becomeIdle leaves the connection to its owner until the next request. */
+  becomeIdle(): void {
+    this.deadlineMs = this.#context.sweep.deadlineIn(this.#owner.idleTimeoutMs);
+    if (!this.#owner.release(this)) this.destroy();
   }
 
   /** resume reads on after the handler wanted no more. */
@@ -217,8 +221,8 @@ export class Http1Connection implements ResponseEvents, Watched {
     const mayKeep = isWhole && this.#isRequestSent && this.#head?.isReusable === true;
     this.#leaveRequest();
     this.#isReused = true;
-    this.deadlineMs = this.#context.sweep.deadlineIn(this.#owner.idleTimeoutMs);
-    if (!mayKeep || !this.#owner.release(this)) this.destroy();
+    if (mayKeep) this.becomeIdle();
+    else this.destroy();
     request?.ended(trailers, pinned);
   }
 

@@ -41,13 +41,17 @@ export class Http1Pool implements ConnectionOwner {
   /** connect makes a new connection; the returned function gives it up. */
   connect(done: (connected: Connected) => void): () => void {
     const dial = new Dial(this.#target, this.#context, (result) => {
-      done('failure' in result ? result : { connection: this.adopt(result.wire) });
+      done('failure' in result ? result : { connection: this.#open(result.wire) });
     });
     return () => dial.cancel();
   }
 
-  /** adopt makes a connection of a wire that is ready. */
-  adopt(wire: Wire): Http1Connection {
+  /** add makes an idle connection of a wire that is ready. */
+  add(wire: Wire): void {
+    this.#open(wire).becomeIdle();
+  }
+
+  #open(wire: Wire): Http1Connection {
     return new Http1Connection(wire, this, this.#context);
   }
 

@@ -1,25 +1,34 @@
-import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { RequestBody } from '../downstream.ts';
-import { formatTrailers } from './request-head.ts';
 
-/** BodyOutcome is how sending a body ended: all of it was handed to the socket, or it broke off, with the reason. */
+/** continueTimeoutMs is how long a server may take to ask for an awaited body before it is sent unasked, as in Traefik. */
+export const continueTimeoutMs = 1_000;
+
+/** BodySink is where a body goes, framed as its protocol wants. */
+export interface BodySink {
+  /** write sends a piece; false: no more until `drained`. */
+  write(bytes: Buffer): boolean;
+  /** end finishes the body; it returns what is wrong with the trailers, if anything. */
+  end(trailers: readonly string[]): string | undefined;
+}
+
+/** BodyOutcome is how sending a body ended: all of it was handed to the sink, or it broke off, with the reason. */
 export type BodyOutcome = { readonly kind: 'Sent' } | { readonly kind: 'Broken'; readonly detail: string };
 
-/** BodySender writes the body of one request to a socket as it comes, no faster than the socket takes it. */
+/** BodySender hands the body of one request to a sink as it comes, no faster than the sink takes it. */
 export class BodySender {
-  readonly #socket: Socket;
   readonly #body: RequestBody;
   readonly #stream: Readable;
+  readonly #sink: BodySink;
   readonly #onOutcome: (outcome: BodyOutcome) => void;
   #sentBytes = 0;
   #isStarted = false;
   #isOver = false;
 
-  constructor(socket: Socket, body: RequestBody, onOutcome: (outcome: BodyOutcome) => void) {
-    this.#socket = socket;
+  constructor(body: RequestBody, sink: BodySink, onOutcome: (outcome: BodyOutcome) => void) {
     this.#body = body;
     this.#stream = body.stream;
+    this.#sink = sink;
     this.#onOutcome = onOutcome;
   }
 
@@ -28,22 +37,22 @@ export class BodySender {
     return this.#sentBytes > 0 || this.#isOver;
   }
 
-  /** start begins to read. The socket should be corked if the head is to share a packet with the first piece. */
+  /** start begins to read. */
   start(): void {
-    if (this.#isStarted) return;
+    if (this.#isStarted || this.#isOver) return;
     this.#isStarted = true;
     const stream = this.#stream;
     stream.on('data', this.#onData);
     stream.on('end', this.#onEnd);
     stream.on('error', this.#onBroken);
     stream.on('close', this.#onBroken);
-    if (stream.destroyed && !stream.readableEnded) queueMicrotask(this.#onBroken);
-    else if (stream.readableEnded) queueMicrotask(this.#onEnd);
-    // A stream that was paused by someone does not flow for its listeners alone.
+    if (stream.readableEnded) queueMicrotask(this.#onEnd);
+    else if (stream.destroyed) queueMicrotask(this.#onBroken);
+    // A stream that somebody paused does not flow for its listeners alone.
     else stream.resume();
   }
 
-  /** drained is to be called when the socket takes more. */
+  /** drained says that the sink takes more. */
   drained(): void {
     if (this.#isStarted && !this.#isOver) this.#stream.resume();
   }
@@ -57,6 +66,7 @@ export class BodySender {
   /** The listener for errors stays: an error without one would end the process. */
   #leave(): void {
     this.#isOver = true;
+    if (!this.#isStarted) return;
     this.#stream.off('data', this.#onData);
     this.#stream.off('end', this.#onEnd);
     this.#stream.off('close', this.#onBroken);
@@ -73,36 +83,16 @@ export class BodySender {
     this.#sentBytes += bytes.length;
     if (this.#body.length !== undefined && this.#sentBytes > this.#body.length) {
       this.#finish({ kind: 'Broken', detail: 'the body is longer than announced' });
-    } else if (bytes.length > 0 && !this.#write(bytes)) {
+    } else if (bytes.length > 0 && !this.#sink.write(bytes)) {
       this.#stream.pause();
     }
   };
 
-  #write(bytes: Buffer): boolean {
-    const socket = this.#socket;
-    if (this.#body.length !== undefined) return socket.write(bytes);
-    socket.cork();
-    socket.write(`${bytes.length.toString(16)}\r\n`, 'latin1');
-    socket.write(bytes);
-    const takesMore = socket.write('\r\n', 'latin1');
-    socket.uncork();
-    return takesMore;
-  }
-
   readonly #onEnd = (): void => {
     if (this.#isOver) return;
-    if (this.#body.length !== undefined) {
-      const isWhole = this.#sentBytes === this.#body.length;
-      this.#finish(isWhole ? { kind: 'Sent' } : { kind: 'Broken', detail: 'the body is shorter than announced' });
-      return;
-    }
-    const trailers = formatTrailers(this.#body.trailers());
-    if ('problem' in trailers) {
-      this.#finish({ kind: 'Broken', detail: trailers.problem });
-      return;
-    }
-    this.#socket.write(`0\r\n${trailers.text}`, 'latin1');
-    this.#finish({ kind: 'Sent' });
+    const isShort = this.#body.length !== undefined && this.#sentBytes !== this.#body.length;
+    const problem = isShort ? 'the body is shorter than announced' : this.#sink.end(this.#body.trailers());
+    this.#finish(problem === undefined ? { kind: 'Sent' } : { kind: 'Broken', detail: problem });
   };
 
   readonly #onBroken = (): void => {

@@ -25,11 +25,6 @@ export function formatTrailers(trailers: readonly string[]): RequestText {
   return formatLines('', 0, trailers, []);
 }
 
-/** bodyIsEmpty is true when there is nothing to send after the head. */
-export function bodyIsEmpty(call: UpstreamCall): boolean {
-  return call.body === undefined || call.body.length === 0;
-}
-
 function framingLines({ method, headers, body, upgrade }: UpstreamCall): readonly string[] {
   const lines = upgrade === undefined ? [] : ['Connection', 'Upgrade', 'Upgrade', upgrade];
   if (body === undefined) return methodsWithContent.has(method) ? [...lines, 'Content-Length', '0'] : lines;

@@ -6,7 +6,14 @@ import type { ReadBuffers } from './read-buffers.ts';
 export interface WireTarget {
   readonly host: string;
   readonly port: number;
-  readonly tls: ConnectionOptions | undefined;
+  readonly tls: WireTls | undefined;
+}
+
+/** WireTls says how to make TLS connections to one server, which protocols to offer, and keeps its session for the next one. */
+export interface WireTls {
+  /** options throws for a certificate that cannot be. */
+  options(): ConnectionOptions;
+  onSession(session: Buffer): void;
 }
 
 /** keepAliveAfterMs is when the kernel begins to probe a silent connection, as Traefik's dialer. */
@@ -36,7 +43,7 @@ export class Wire {
         callback: (length: number, buffer: Uint8Array): boolean => this.onBytes((buffer as Buffer).subarray(0, length)),
       },
     };
-    this.socket = target.tls === undefined ? net.connect(options) : tls.connect({ ...target.tls, ...options });
+    this.socket = target.tls === undefined ? net.connect(options) : connectTls(target.tls, options);
   }
 
   /** hasOwnBuffer: what `onBytes` gets stays as it is until the reading goes on. */
@@ -55,4 +62,10 @@ export class Wire {
     this.#buffer = this.#buffers.shared;
     return own;
   }
+}
+
+function connectTls(settings: WireTls, options: ConnectionOptions): Socket {
+  const socket = tls.connect({ ...settings.options(), ...options });
+  socket.on('session', (session: Buffer) => settings.onSession(session));
+  return socket;
 }
