@@ -221,7 +221,8 @@ function rule(matcher: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return node;
 }
 
-const anyRule = fc.oneof(
+/** anyRule is a rule of either syntax, every tenth of them invalid. */
+export const anyRule = fc.oneof(
   { weight: 3, arbitrary: rule(matcherV3).map((text) => ({ text, syntax: 'v3' as RuleSyntax })) },
   { weight: 2, arbitrary: rule(matcherV2).map((text) => ({ text, syntax: 'v2' as RuleSyntax })) },
 );
@@ -330,7 +331,7 @@ const header = fc
   .map(([name, value]) => [name, Buffer.from(value.trim(), 'utf8').toString('latin1')]);
 
 /** anyRequest is a request as bytes. */
-const anyRequest: fc.Arbitrary<RawRequest> = fc.record({
+export const anyRequest: fc.Arbitrary<RawRequest> = fc.record({
   method: fc.constantFrom('GET', 'GET', 'GET', 'DELETE', 'PUT', 'FOO', 'get'),
   target,
   headers: fc
