@@ -15,6 +15,8 @@ export interface TraefikOptions {
   readonly allowEmptyServices?: boolean;
   /** throttleMs is providersThrottleDuration, 2000 as in Traefik. */
   readonly throttleMs?: number;
+  /** flags are added at the end. */
+  readonly flags?: readonly string[];
 }
 
 /** Traefik is a running Traefik. */
@@ -61,6 +63,7 @@ export async function startTraefik(options: TraefikOptions): Promise<Traefik> {
       `--entrypoints.traefik.address=${adminAddress}`,
       ...(await providerFlags(options)),
       ...telemetryFlags,
+      ...(options.flags ?? []),
     ],
     isReady: () => hasLoadedRoutes(adminUrl),
   }).catch(async (error: unknown) => {
