@@ -1,0 +1,182 @@
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { keyOf, type KubernetesObject } from '../../src/api/kubernetes.ts';
+import { traefikRouterName } from '../../src/api/traefik-names.ts';
+import { namedRouterJson } from '../../src/proxy/api/router-json.ts';
+import { namedServiceJson, type NamedServiceJson } from '../../src/proxy/api/service-json.ts';
+import { createCatalog, type Catalog } from '../../src/proxy/catalog/catalog.ts';
+import type { ObjectChange, ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { putNamespace } from '../support/objects.ts';
+import { freePort } from '../support/processes.ts';
+import { installTraefikCrds, startTraefik, type Traefik } from '../support/traefik.ts';
+import { catalogObjects, routes, specOf, type RouteCase } from './catalog-objects.ts';
+
+interface Listed {
+  readonly name: string;
+  readonly status: string;
+  readonly service?: string;
+  readonly [field: string]: unknown;
+}
+
+let cluster: Cluster;
+let traefik: Traefik;
+let catalog: Catalog;
+let theirs: { readonly routers: ReadonlyMap<string, Listed>; readonly services: ReadonlyMap<string, Listed> };
+
+beforeAll(async () => {
+  cluster = await startCluster({ controllerManager: false });
+  await installTraefikCrds(cluster);
+  await putNamespace(cluster, 'shop');
+  await putNamespace(cluster, 'other');
+  const text = catalogObjects()
+    .map((object) => stringify(object))
+    .join('---\n');
+  await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: text });
+  traefik = await startTraefik({
+    cluster,
+    flags: [
+      `--entrypoints.websecure.address=127.0.0.1:${await freePort()}`,
+      '--entrypoints.websecure.http.tls=true',
+      '--providers.kubernetescrd.allowexternalnameservices=true',
+    ],
+  });
+  theirs = await eventually(readTraefik, { timeoutMs: 30_000 });
+  catalog = createCatalog({
+    entryPoints: [
+      { name: 'web', tls: undefined },
+      { name: 'websecure', tls: { certificate: '', key: '' } },
+    ],
+    ingressClass: '',
+    allowsCrossNamespace: false,
+    allowsExternalName: true,
+    isStrict: true,
+  });
+  catalog.apply(await readObjects());
+});
+afterAll(async () => {
+  await traefik?.stop();
+  await cluster?.stop();
+});
+
+async function readAll(path: string): Promise<ReadonlyMap<string, Listed>> {
+  const answer = await request(`${traefik.apiUrl}${path}?per_page=1000`);
+  const items = (await answer.body.json()) as readonly Listed[];
+  return new Map(items.filter(({ name }) => !name.endsWith('@internal')).map((item) => [item.name, item]));
+}
+
+/** The last object that was written tells that all are there. */
+async function readTraefik() {
+  const routers = await readAll('/http/routers');
+  if (!routers.has(routerNames(routes.at(-1) as RouteCase)[0] ?? '')) return undefined;
+  return { routers, services: await readAll('/http/services') };
+}
+
+const paths: readonly (readonly [ObjectKind, string])[] = [
+  ['IngressRoute', '/apis/traefik.io/v1alpha1/ingressroutes'],
+  ['TraefikService', '/apis/traefik.io/v1alpha1/traefikservices'],
+  ['ServersTransport', '/apis/traefik.io/v1alpha1/serverstransports'],
+  ['Service', '/api/v1/services'],
+  ['EndpointSlice', '/apis/discovery.k8s.io/v1/endpointslices'],
+];
+
+async function readObjects(): Promise<readonly ObjectChange[]> {
+  const read = paths.map(async ([kind, path]) => {
+    const { body } = await cluster.api('GET', path);
+    const { items } = body as { readonly items: readonly KubernetesObject[] };
+    return items.map((object) => ({ kind, key: keyOf(object), object }));
+  });
+  return (await Promise.all(read)).flat();
+}
+
+/** routerNames are those that a route may have: for all entry points, and for one with TLS. */
+function routerNames(route: RouteCase): readonly string[] {
+  const own = specOf(route).routes.map(({ match }) => traefikRouterName('shop', route.name, match));
+  return [...new Set(own.flatMap((name) => [name, `websecure-${name}`]))];
+}
+
+/** shown is the part of a router that is compared; undefined: nothing is served. */
+function shown(router: Listed | undefined) {
+  if (router === undefined || router.status === 'disabled') return undefined;
+  const { rule, priority, service, using, status, ruleSyntax, tls } = router;
+  return { rule, priority, service, using, status, ruleSyntax, isTls: tls !== undefined };
+}
+
+function ours(name: string): Listed | undefined {
+  const router = catalog.configuration.routers.get(name);
+  return router === undefined ? undefined : (namedRouterJson(router) as unknown as Listed);
+}
+
+/** served is everything below a service, each by its name, in an order of no importance. */
+function served(name: string, find: (name: string) => Listed | undefined): object {
+  const found = find(name.includes('@') ? name : `${name}@kubernetescrd`) as NamedServiceJson | undefined;
+  if (found === undefined) return { name, missing: true };
+  const { loadBalancer, weighted, serverStatus, type, status } = found;
+  const servers = [...(loadBalancer?.servers ?? [])].sort((one, other) => (one.url < other.url ? -1 : 1));
+  const weights = new Map<string, number>();
+  // Traefik lists a service twice where a route does; the sum of both weights is the same.
+  for (const child of weighted?.services ?? []) weights.set(child.name, (weights.get(child.name) ?? 0) + child.weight);
+  return {
+    type,
+    status,
+    serverStatus,
+    ...(loadBalancer !== undefined && { loadBalancer: { ...loadBalancer, servers } }),
+    ...(weighted !== undefined && { sticky: weighted.sticky, weights: Object.fromEntries(weights) }),
+    children: Object.fromEntries([...weights.keys()].map((child) => [child, served(child, find)])),
+  };
+}
+
+function ourService(name: string): Listed | undefined {
+  const service = catalog.configuration.services.get(name);
+  return service === undefined ? undefined : (namedServiceJson(service, new Map()) as unknown as Listed);
+}
+
+function isSame(route: RouteCase): boolean {
+  return routerNames(route).every(
+    (name) => JSON.stringify(shown(ours(name))) === JSON.stringify(shown(theirs.routers.get(name))),
+  );
+}
+
+describe('Traefik and the catalog in strict mode', () => {
+  test('serve most of what was written', () => {
+    expect(routes.length).toBeGreaterThan(60);
+    const [mine, their] = [[...catalog.configuration.routers.keys()].map(ours), [...theirs.routers.values()]];
+    for (const routers of [mine, their]) expect(routers.filter((router) => shown(router)).length).toBeGreaterThan(50);
+  });
+
+  test.each(routes.filter(({ differs }) => differs === undefined))(
+    'serve the same routers and services: $name',
+    (route) => {
+      for (const name of routerNames(route)) {
+        const router = shown(theirs.routers.get(name));
+        expect({ name, router: shown(ours(name)) }).toEqual({ name, router });
+        if (router?.service === undefined) continue;
+        const [mine, their] = [
+          served(router.service, ourService),
+          served(router.service, (service) => theirs.services.get(service)),
+        ];
+        expect(mine).toEqual(their);
+      }
+    },
+  );
+
+  test.each(routes.filter(({ differs }) => differs !== undefined))('differ as intended: $name: $differs', (route) => {
+    expect(isSame(route)).toBe(false);
+    const mine = routerNames(route)
+      .map(ours)
+      .filter((router) => router !== undefined);
+    expect(mine.length).toBeGreaterThan(0);
+    for (const { status, error } of mine) {
+      expect(status).toMatch(/warning|disabled/);
+      expect(String(error)).toContain(`IngressRoute shop/${route.name}, spec`);
+    }
+  });
+
+  test('have no router that the other does not know', () => {
+    const known = new Set(routes.flatMap(routerNames));
+    expect([...theirs.routers.keys()].filter((name) => !known.has(name))).toEqual([]);
+    expect([...catalog.configuration.routers.keys()].filter((name) => !known.has(name))).toEqual([]);
+  });
+});
