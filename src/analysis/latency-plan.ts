@@ -61,7 +61,7 @@ const largestShare = 0.9;
 /** smallestShare is also the least tolerance: what befalls fewer than one request in a thousand is not looked for. */
 const smallestShare = 0.001;
 /** steepest: a steeper line would take very many requests of stable to know what it tolerates. */
-const steepest = 2;
+const steepest = 1.5;
 /** widestFine separates buckets of .01, .025, .05 from Traefik's default .1, .3, 1.2, 5. */
 const widestFine = 2.5;
 

@@ -50,23 +50,28 @@ export interface BoundState {
 
 /** LatencyState is all that the evidence consists of. */
 export interface LatencyState {
-  /** rollback is the wealth of the alternatives in which the canary is too slow, five for each bound of the plan. */
+  /** rollback is the wealth of the alternatives in which the canary is too slow, three for each bound of the plan. */
   readonly rollback: RestartedWealth;
   readonly bounds: readonly BoundState[];
 }
 
 /**
  * latencyCap is the most that one block adds at one bound, in nats. It is less than that of errors: a pause for garbage
- * collection is at all bounds at once, and at 95 % confidence no single block may be enough (0.6 e^3 < 20).
+ * collection is at all bounds at once, and at 95 % confidence no single block may be enough (0.8 e^3 < 20).
  */
 const latencyCap = 3;
 /** provenCap and dispersionCap only keep sums of absurd counts exact in text. */
 const provenCap = 1000;
 const dispersionCap = 1e11;
-/** distances are where slower shares are looked for between the tolerated one and 1, on a scale of logarithms. */
-const distances: readonly number[] = [0.1, 0.25, 0.5, 0.8];
+/**
+ * distances are where slower shares are looked for between the tolerated one and 1, on a scale of logarithms. A body of 50 ms
+ * that takes half as long again, and a tail of 2 % above stable's, are both at 0.3; far ones are found there as well.
+ */
+const distances: readonly number[] = [0.3, 0.6];
 /** slowWeights are those of the distances, and of the share that was observed: one alternative each. */
-export const slowWeights: readonly number[] = [0.3, 0.25, 0.15, 0.1, 0.2];
+export const slowWeights: readonly number[] = [0.8, 0.1, 0.1];
+/** slowStart is invested with the first block, more than with errors: what makes a version slow mostly does so at once. */
+const slowStart = 0.8;
 /** goodAlternatives is how many shares of a canary within the tolerance are looked for at each bound. */
 export const goodAlternatives = 2;
 /** provableSlack: smaller tolerances would take thousands of requests to prove, so half a point is safe, as with errors. */
@@ -92,7 +97,7 @@ const noBound: BoundState = {
 export function startLatency(plan: LatencyPlan, capital?: number): LatencyState {
   const alternatives = plan.bounds.length * slowWeights.length;
   return {
-    rollback: capital === undefined ? startRestarted(alternatives) : inheritWealth(alternatives, capital),
+    rollback: capital === undefined ? startRestarted(alternatives) : inheritWealth(alternatives, capital, slowStart),
     bounds: plan.bounds.map(() => noBound),
   };
 }
@@ -119,7 +124,7 @@ export function addToLatency(
   const isEvidence = stable.total > 0 && canary.total > 0;
   const factors = added.flatMap(({ slow }) => slow);
   return {
-    rollback: isEvidence ? multiplyRestarted(state.rollback, factors, spec.plannedBlocks) : state.rollback,
+    rollback: isEvidence ? multiplyRestarted(state.rollback, factors, spec.plannedBlocks, slowStart) : state.rollback,
     bounds: added.map(({ next }) => next),
   };
 }

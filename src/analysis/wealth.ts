@@ -10,13 +10,15 @@ export interface RestartedWealth {
   readonly spent: number;
 }
 
-/** evidenceCap is the most that one block adds against a canary, in nats: a single bad scrape is a factor of 55. */
-export const evidenceCap = 4;
+/** evidenceCap is the most that one block adds against a canary, in nats: a single bad scrape is a factor of 74. */
+export const evidenceCap = 4.3;
 
-/** firstStart is for a canary that is bad from its first block; the rest is spread over the planned blocks. */
+/** firstStart is for a canary that is bad from its first block; what it leaves is spread over the blocks after it. */
 const firstStart = 0.6;
-/** reserve is for rollouts that take longer than planned: it never runs out, each block gets a share of what is left. */
-const reserve = 0.05;
+/** haste is how much more the planned blocks get of that than they would if the blocks after the plan, for ever, had as much. */
+const haste = 1.4;
+/** reserve is the part of it for rollouts that take longer than planned: it never runs out, each block gets a share of what is left. */
+const reserve = 0.125;
 const decimals = 1e9;
 
 /** startRestarted returns wealth that has nothing invested yet. */
@@ -28,23 +30,24 @@ export function startRestarted(alternatives: number): RestartedWealth {
  * inheritWealth returns the wealth of a test that begins late, with what others have left: `capital` of 1, more counts as 1.
  * The part of the first start is invested at once, because a start that has nothing spent would be one with all of 1.
  */
-export function inheritWealth(alternatives: number, capital: number): RestartedWealth {
+export function inheritWealth(alternatives: number, capital: number, first = firstStart): RestartedWealth {
   const left = Math.min(1, Math.max(0, capital));
-  const log = multiplyWealth(Math.log(left * firstStart), 0);
-  const spent = Math.ceil((1 - left * (1 - firstStart)) * decimals) / decimals;
+  const log = multiplyWealth(Math.log(left * first), 0);
+  const spent = Math.ceil((1 - left * (1 - first)) * decimals) / decimals;
   return { logs: Array<number>(alternatives).fill(log), spent };
 }
 
 /**
  * multiplyRestarted starts a product for each alternative and multiplies it and the older ones with the block's factors.
- * The starts get smaller after `plannedBlocks` blocks, about, but do not end.
+ * The starts get smaller after `plannedBlocks` blocks, about, but do not end. `first` is the part of the first one.
  */
 export function multiplyRestarted(
   wealth: RestartedWealth,
   logFactors: readonly number[],
   plannedBlocks: number,
+  first = firstStart,
 ): RestartedWealth {
-  const start = wealth.spent === 0 ? firstStart : nextStart(wealth.spent, plannedBlocks);
+  const start = wealth.spent === 0 ? first : nextStart(wealth, plannedBlocks, first);
   return {
     logs: wealth.logs.map((log, index) => startOrMultiply(log, logFactors[index] ?? 0, start)),
     spent: Math.round((wealth.spent + start) * decimals) / decimals,
@@ -71,9 +74,9 @@ export function averageEvidence(logs: readonly number[]): number {
   return logMixture(logs, Array<number>(logs.length).fill(1 / logs.length));
 }
 
-function nextStart(spent: number, plannedBlocks: number): number {
+function nextStart({ spent }: RestartedWealth, plannedBlocks: number, first: number): number {
   const blocks = Math.max(1, plannedBlocks);
-  const even = (1 - firstStart) / blocks;
+  const even = (haste * (1 - first)) / blocks;
   const left = 1 - spent;
-  return Math.floor((left - even >= reserve ? even : left / blocks) * decimals) / decimals;
+  return Math.floor((left - even >= reserve * (1 - first) ? even : left / blocks) * decimals) / decimals;
 }

@@ -110,7 +110,7 @@ describe('the bounds', () => {
     expect(plan).toEqual({
       kind: 'Planned',
       resolution: 'Coarse',
-      bounds: [{ seconds: 0.1, share: 0, factor: 2, points: 0.001 }],
+      bounds: [{ seconds: 0.1, share: 0, factor: 1.5, points: 0.001 }],
     });
   });
 
