@@ -5,7 +5,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,13 +14,20 @@ import { promisify } from 'node:util';
 import { bindToParent, killGroup } from './processes.ts';
 
 /** ToolName is a server or client that the tests run. */
-export type ToolName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl' | 'prometheus' | 'traefik';
+export type ToolName =
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kubectl'
+  | 'prometheus'
+  | 'traefik'
+  | 'grpc-peer';
 
 /** Tools maps each tool to the path of its binary. */
 export type Tools = Readonly<Record<ToolName, string>>;
 
 interface ToolSource {
-  readonly module: 'kubernetes' | 'prometheus' | 'traefik';
+  readonly module: 'kubernetes' | 'prometheus' | 'traefik' | 'grpc';
   readonly package: string;
   readonly flags: readonly string[];
   /** files lists files of a Go module that are kept beside the binary, because a later run may have no module cache. */
@@ -81,6 +88,8 @@ const sources: Readonly<Record<ToolName, ToolSource>> = {
     flags: ['-tags=remove_all_sd', ...linkSmall],
     coldSeconds: 80,
   },
+  // The only one that is written here.
+  'grpc-peer': { module: 'grpc', package: '.', flags: linkSmall, coldSeconds: 15 },
 };
 
 const heartbeatMs = 30_000;
@@ -207,7 +216,9 @@ function targetOf(name: ToolName): Promise<string> {
 async function computeTarget(name: ToolName): Promise<string> {
   const { module, flags, files } = sources[name];
   const hash = createHash('sha256').update(await goVersion());
-  for (const file of ['go.mod', 'go.sum']) hash.update(await readFile(path.join(toolModuleDirectory(module), file)));
+  const directory = toolModuleDirectory(module);
+  const own = (await readdir(directory)).filter((file) => file.endsWith('.go')).sort();
+  for (const file of ['go.mod', 'go.sum', ...own]) hash.update(await readFile(path.join(directory, file)));
   hash.update(JSON.stringify({ flags, files }));
   return path.join(cacheDirectory(), `${module}-${hash.digest('hex').slice(0, 16)}`, name);
 }
