@@ -147,7 +147,7 @@ class PrimaryTotals implements Totals {
   ): Iterable<readonly [string, number]> {
     const sums = new Map([...names].map((name) => [name, 0]));
     for (const open of this.#open.values()) {
-      for (const [name, count] of pick(open)) sums.set(name, (sums.get(name) ?? 0) + count);
+      for (const [name, count] of pick(open)) if (names.has(name)) sums.set(name, (sums.get(name) ?? 0) + count);
     }
     return sums;
   }
