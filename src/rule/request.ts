@@ -1,4 +1,4 @@
-/** RuleRequest is what a rule sees of a request. */
+/** RuleRequest is what a rule sees of a request. All strings are byte strings (bytes.ts), as node reads heads and targets. */
 export interface RuleRequest {
   /** host is lower-cased, without port and without a trailing dot; empty when there is none. */
   readonly host: string;
