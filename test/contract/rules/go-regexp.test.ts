@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createRegexpCache } from '../../../src/rule/regexp.ts';
@@ -55,19 +56,15 @@ function answer({ pattern, inputs }: Question): string {
 }
 
 /** One line for each question, from the Go program, which needs no module but the standard library. */
-function askGo(questions: readonly Question[]): Promise<readonly string[]> {
+async function askGo(questions: readonly Question[]): Promise<readonly string[]> {
   const encode = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('base64');
   const lines = questions.map(({ pattern, inputs }) =>
     JSON.stringify({ pattern: encode(pattern), inputs: inputs.map(encode) }),
   );
   const cwd = fileURLToPath(new URL('../../tools/go-regexp', import.meta.url));
-  return new Promise((resolve, reject) => {
-    const child = execFile('go', ['run', '.'], { cwd, maxBuffer: 1 << 26 }, (error, stdout) => {
-      if (error === null) resolve(stdout.trimEnd().split('\n'));
-      else reject(error);
-    });
-    child.stdin?.end(lines.join('\n'));
-  });
+  const running = promisify(execFile)('go', ['run', '.'], { cwd, maxBuffer: 1 << 26 });
+  running.child.stdin?.end(lines.join('\n'));
+  return (await running).stdout.trimEnd().split('\n');
 }
 
 const letters = [
