@@ -1,4 +1,4 @@
-import { RE2JS, RE2JSException } from 're2js';
+import { RE2JS } from 're2js';
 import { isAscii, isUtf8, toText } from './bytes.ts';
 
 /** Regexp is a compiled regular expression of Go's syntax (RE2). It takes time linear in its input, whatever the pattern. */
@@ -41,7 +41,7 @@ function compile(pattern: string): ReturnType<RegexpCache['get']> {
     // `test` is up to eight times as fast as a matcher: it needs no groups.
     return { kind: 'Regexp', test: (bytes) => compiled.test(isAscii(bytes) ? bytes : toText(bytes)) };
   } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error;
-    return { kind: 'Invalid', message: error.message };
+    // Besides its own errors re2js may throw what a text too long or too deep for the engine leads to: a RangeError.
+    return { kind: 'Invalid', message: (error as Error).message };
   }
 }

@@ -111,6 +111,16 @@ export const differences: readonly Difference[] = [
     covers: never,
   },
   {
+    name: 'classes of characters have only their short names',
+    reason:
+      'Go takes `\\p{Letter}`, `\\p{greek}` and `\\p{ASCII}` from 1.25 on, re2js `\\p{L}` and `\\p{Greek}`. The error names the class.',
+    rules: [v3('PathRegexp(`^/\\p{Letter}$`)')],
+    request: get('/a', 'a.test'),
+    traefik: { status: 200, rule: 0, target: '/a' },
+    sluice: { status: 404 },
+    covers: never,
+  },
+  {
     name: 'more than 200 parentheses within each other are refused',
     reason: 'Nobody writes them, and reading them takes the stack.',
     rules: [v3(`${'('.repeat(201)}PathPrefix(\`/\`)${')'.repeat(201)}`)],

@@ -18,6 +18,9 @@ interface Question {
 /** Patterns that one of the two refuses, with the reason. */
 const refusedByOne: readonly { readonly pattern: string; readonly go: string; readonly reason: string }[] = [
   { pattern: '(?P<n>a)(?P<n>b)', go: '1', reason: 'Go takes two groups of one name' },
+  { pattern: '\\p{ASCII}', go: '1', reason: 'Go knows this class since 1.25' },
+  { pattern: '\\p{Letter}', go: '1', reason: 'Go knows long names of classes since 1.25' },
+  { pattern: '\\p{greek}', go: '0', reason: 'Go knows names of classes in any case since 1.25' },
 ];
 
 test('Go and the rules agree about 8,000 patterns on 25 inputs each', { timeout: 120_000 }, async () => {

@@ -18,6 +18,13 @@ test('a pattern that explodes elsewhere takes no time', () => {
   expect(performance.now() - startedMs).toBeLessThan(1000);
 });
 
+test('a pattern that is too deep or too large is Invalid, never an exception', () => {
+  const cache = createRegexpCache();
+  for (const pattern of ['('.repeat(5000) + ')'.repeat(5000), 'a{1000}{1000}', '((a{100}){100}){100}']) {
+    expect(cache.get(pattern).kind).toBe('Invalid');
+  }
+});
+
 test.each([
   ['abc', 'abc', true],
   [toBytes('é😀'), 'é😀', true],
