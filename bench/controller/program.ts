@@ -144,9 +144,13 @@ interface Entrypoint {
 /** readEntrypoint takes the environment, the flags of Node and the arguments from the Dockerfile, so that what is measured is what is shipped. */
 async function readEntrypoint(): Promise<Entrypoint> {
   const text = await readFile(path.join(root, 'Dockerfile'), 'utf8');
+  const stages = text.split(/^(?=FROM )/m);
+  const stageOf = (name: string): string =>
+    stages.find((stage) => /^FROM \S+ AS (\w+)/.exec(stage)?.[1] === name) ?? '';
   const [entrypoint, command] = ['ENTRYPOINT', 'CMD'].map((word) => {
-    const list = new RegExp(`^${word} (\\[.*\\])$`, 'm').exec(text)?.[1];
-    if (list === undefined) throw new Error(`The Dockerfile has no ${word} in the form of a JSON list.`);
+    const list = new RegExp(`^${word} (\\[.*\\])$`, 'm').exec(stageOf('controller'))?.[1];
+    if (list === undefined)
+      throw new Error(`The Dockerfile has no ${word} of the controller in the form of a JSON list.`);
     return JSON.parse(list) as readonly string[];
   });
   const [, ...rest] = entrypoint ?? [];
@@ -157,7 +161,7 @@ async function readEntrypoint(): Promise<Entrypoint> {
     const percent = /^--max-old-space-size-percentage=([0-9]+)$/.exec(flag)?.[1];
     return percent === undefined ? flag : `--max-old-space-size=${Math.round((limitMiB * Number(percent)) / 100)}`;
   });
-  const variables = text.matchAll(/^ENV (\w+)=(\S+)$/gm);
+  const variables = `${stageOf('run')}${stageOf('controller')}`.matchAll(/^ENV (\w+)=(\S+)$/gm);
   const environment = Object.fromEntries([...variables].map(([, name = '', value = '']) => [name, value]));
   return { environment, nodeFlags, args: [...rest.slice(program + 1), ...(command ?? [])] };
 }
