@@ -44,13 +44,20 @@ export interface PrimaryPort {
 export function primaryPort(): PrimaryPort | undefined {
   const { worker } = cluster;
   if (worker === undefined) return undefined;
+  // The primary speaks first, and this process may still be loading what is to listen.
+  const early: ToWorker[] = [];
+  let tell = (message: ToWorker): void => void early.push(message);
+  worker.on('message', (message: ToWorker) => tell(message));
   return {
     send: (message) =>
       new Promise((resolve) => {
         if (!worker.isConnected()) return resolve();
         worker.send(message, undefined, () => resolve());
       }),
-    onMessage: (callback) => void worker.on('message', callback),
+    onMessage: (callback) => {
+      tell = callback;
+      for (const message of early.splice(0)) callback(message);
+    },
     onGone: (callback) => void worker.on('disconnect', callback),
   };
 }
