@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { keyOf, type KubernetesObject } from '../../src/api/kubernetes.ts';
 import { traefikRouterName } from '../../src/api/traefik-names.ts';
+import { answerApi } from '../../src/proxy/api/answer.ts';
 import { namedRouterJson } from '../../src/proxy/api/router-json.ts';
 import { namedServiceJson, type NamedServiceJson } from '../../src/proxy/api/service-json.ts';
+import type { ApiView } from '../../src/proxy/api/view.ts';
 import { createCatalog, type Catalog } from '../../src/proxy/catalog/catalog.ts';
 import type { ObjectChange, ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
@@ -133,6 +135,29 @@ function ourService(name: string): Listed | undefined {
   return service === undefined ? undefined : (namedServiceJson(service, new Map()) as unknown as Listed);
 }
 
+function view(): ApiView {
+  const limits = { readTimeoutMs: 60_000, idleTimeoutMs: 180_000, maxHeaderBytes: 65_536 };
+  const web = { name: 'web', host: '', port: 80, tls: undefined, trustedIps: [], isInsecure: false, ...limits };
+  return {
+    configuration: catalog.configuration,
+    entryPoints: [web],
+    version: '1',
+    startedAt: '2026-01-01T00:00:00Z',
+    hasAccessLog: false,
+    graceMs: 10_000,
+    acceptGraceMs: 0,
+  };
+}
+
+/** shapeOf lists the paths of all fields, with those of named things once. */
+function shapeOf(value: unknown, path = ''): readonly string[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [path];
+  const paths = Object.entries(value).flatMap(([key, inner]) =>
+    shapeOf(inner, `${path}/${/[@:]/.test(key) ? '*' : key}`),
+  );
+  return [...new Set(paths)];
+}
+
 function isSame(route: RouteCase): boolean {
   return routerNames(route).every(
     (name) => JSON.stringify(shown(ours(name))) === JSON.stringify(shown(theirs.routers.get(name))),
@@ -153,6 +178,7 @@ describe('Traefik and the catalog in strict mode', () => {
         const router = shown(theirs.routers.get(name));
         expect({ name, router: shown(ours(name)) }).toEqual({ name, router });
         if (router?.service === undefined) continue;
+        if (router.status === 'enabled') expect(ours(name)).toEqual(theirs.routers.get(name));
         const [mine, their] = [
           served(router.service, ourService),
           served(router.service, (service) => theirs.services.get(service)),
@@ -173,6 +199,17 @@ describe('Traefik and the catalog in strict mode', () => {
       expect(String(error)).toContain(`IngressRoute shop/${route.name}, spec`);
     }
   });
+
+  test.each(['/api/overview', '/api/version', '/api/entrypoints/web', '/api/rawdata', '/api/http/routers/none'])(
+    'show the same fields of %s',
+    async (path) => {
+      const answer = await request(traefik.apiUrl.replace(/\/api$/, '') + path);
+      const shape = shapeOf(await answer.body.json());
+      const mine = answerApi(path, new URLSearchParams(), view());
+      expect(mine?.status).toBe(answer.statusCode);
+      for (const field of shapeOf(mine?.body)) expect(shape).toContain(field);
+    },
+  );
 
   test('have no router that the other does not know', () => {
     const known = new Set(routes.flatMap(routerNames));

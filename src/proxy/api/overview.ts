@@ -34,7 +34,10 @@ export function entryPointJson(point: EntryPoint, { graceMs, acceptGraceMs }: Ap
   return {
     address: `${host.includes(':') ? `[${host}]` : host}:${port}`,
     transport: {
-      lifeCycle: { requestAcceptGraceTimeout: goDuration(acceptGraceMs), graceTimeOut: goDuration(graceMs) },
+      lifeCycle: {
+        ...(acceptGraceMs > 0 && { requestAcceptGraceTimeout: goDuration(acceptGraceMs) }),
+        graceTimeOut: goDuration(graceMs),
+      },
       respondingTimeouts: {
         readTimeout: goDuration(point.readTimeoutMs),
         idleTimeout: goDuration(point.idleTimeoutMs),

@@ -51,10 +51,11 @@ export interface DraftService {
   readonly owner: string;
 }
 
-/** Reference is the name under which the service with this identity is expected. */
+/** Reference is the name under which the service with this identity is expected; `owner` as in DraftService. */
 export interface Reference {
   readonly name: string;
   readonly identity: string;
+  readonly owner: string;
 }
 
 /** InvalidReason says what kind of thing is wrong with an object. */

@@ -61,7 +61,7 @@ function findOnly(use: TargetUse, entry: RouteService): RouteTarget {
     };
   }
   if (found.kind === 'Reference') {
-    return { service: found.name, services: [], references: [found], problems: [], reasons: [] };
+    return { service: found.name, services: [], references: [{ ...found, owner: name }], problems: [], reasons: [] };
   }
   const { service, identity, notes } = found;
   return {

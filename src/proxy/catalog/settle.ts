@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ItemStatus, Router, Service } from '../configuration.ts';
-import type { Draft, DraftService, Problem } from './compiler.ts';
+import type { Draft, DraftService, Problem, Reference } from './compiler.ts';
 import type { Names } from './names.ts';
 import type { ObjectId } from './object-kind.ts';
 
@@ -23,7 +23,7 @@ export interface Taken {
  */
 export function settle(unit: ObjectId, draft: Draft, taken: Taken): Settled {
   const { lost, notes } = findConflicts(unit, draft, taken);
-  const problems = [...draft.problems, ...[...lost.values(), ...notes.values()].flat().map(conflict)];
+  const problems = [...draft.problems, ...[...notes.values()].flat().map(conflict)];
   const services = draft.services.map(({ service, owner }) => withNotes(withoutLost(service, lost), notes.get(owner)));
   const routers = draft.routers.flatMap(({ router, route }) => {
     const owner = taken.routers.winner(router.name)?.unit ?? unit;
@@ -36,30 +36,38 @@ export function settle(unit: ObjectId, draft: Draft, taken: Taken): Settled {
 }
 
 interface Conflicts {
-  /** lost maps names that stand for something else to the reason. */
-  readonly lost: ReadonlyMap<string, string>;
+  /** lost are names that stand for something else. */
+  readonly lost: ReadonlySet<string>;
   /** notes maps owners to what they have to show. */
   readonly notes: ReadonlyMap<string, readonly string[]>;
 }
 
+const noConflicts: Conflicts = { lost: new Set(), notes: new Map() };
+
 function findConflicts(unit: ObjectId, draft: Draft, taken: Taken): Conflicts {
-  const lost = new Map<string, string>();
+  const others = draft.services.filter(({ service }) => taken.services.winner(service.name)?.unit !== unit);
+  if (others.length === 0 && draft.references.length === 0) return noConflicts;
+  const lost = new Set<string>();
   const notes = new Map<string, string[]>();
-  for (const { name, identity } of draft.references) {
+  const note = (owner: string, text: string): void => {
+    notes.set(owner, [...(notes.get(owner) ?? []), text]);
+  };
+  for (const { name, identity, owner } of [...draft.references, ...others.map(referenceTo)]) {
     const winner = taken.services.winner(name);
-    if (winner !== undefined && winner.identity !== identity) lost.set(name, nameTaken(name, identity, winner));
+    if (winner === undefined || winner.identity === identity) continue;
+    lost.add(name);
+    note(owner, nameTaken(name, identity, winner));
   }
-  for (const claim of draft.services) {
+  for (const claim of others) {
     const winner = taken.services.winner(claim.service.name);
-    if (winner === undefined || winner.unit === unit) continue;
-    if (winner.identity !== claim.identity) {
-      lost.set(claim.service.name, nameTaken(claim.service.name, claim.identity, winner));
-    } else if (!isDeepStrictEqual(winner.value, claim.service)) {
-      const noted = notes.get(claim.owner) ?? [];
-      notes.set(claim.owner, [...noted, optionsDiffer(claim, winner.unit)]);
-    }
+    if (winner === undefined || winner.identity !== claim.identity) continue;
+    if (!isDeepStrictEqual(winner.value, claim.service)) note(claim.owner, optionsDiffer(claim, winner.unit));
   }
   return { lost, notes };
+}
+
+function referenceTo({ service, identity, owner }: DraftService): Reference {
+  return { name: service.name, identity, owner };
 }
 
 function nameTaken(
@@ -80,18 +88,14 @@ function conflict(message: string): Problem {
   return { reason: 'NameConflict', message };
 }
 
-function withoutLost(service: Service, lost: ReadonlyMap<string, string>): Service {
+function withoutLost(service: Service, lost: ReadonlySet<string>): Service {
   if (service.kind !== 'Weighted' || lost.size === 0) return service;
-  const left = service.services.filter(({ name }) => !lost.has(name));
-  if (left.length === service.services.length) return service;
-  const reasons = service.services.map(({ name }) => lost.get(name)).filter((reason) => reason !== undefined);
-  return withNotes({ ...service, services: left }, reasons);
+  return { ...service, services: service.services.filter(({ name }) => !lost.has(name)) };
 }
 
-function settleRouter(router: Router, lost: ReadonlyMap<string, string>, notes: readonly string[] | undefined): Router {
-  const reason = lost.get(router.service);
-  if (reason !== undefined) return { ...router, status: 'disabled', errors: [...router.errors, reason] };
-  return withNotes(router, notes);
+function settleRouter(router: Router, lost: ReadonlySet<string>, notes: readonly string[] | undefined): Router {
+  const noted = withNotes(router, notes);
+  return lost.has(router.service) ? { ...noted, status: 'disabled' } : noted;
 }
 
 function withNotes<T extends { readonly status: ItemStatus; readonly errors: readonly string[] }>(

@@ -52,7 +52,9 @@ export function shareOut(use: ShareUse): Share {
   return {
     kind: 'Shared',
     services: [{ service, identity: use.identity, owner: use.name }, ...leaves.services],
-    references: usable.flatMap(({ service }) => (service.kind === 'Reference' ? [service] : [])),
+    references: usable.flatMap(({ service }) =>
+      service.kind === 'Reference' ? [{ ...service, owner: use.name }] : [],
+    ),
     problems,
   };
 }
