@@ -24,16 +24,20 @@ export interface RawConnection {
   closed(): Promise<void>;
 }
 
-/** RawServer listens on 127.0.0.1 until it is disposed of. */
+/** RawServer listens until it is disposed of. */
 export interface RawServer extends AsyncDisposable {
   readonly port: number;
   readonly connections: readonly RawConnection[];
 }
 
-/** startRawServer calls `serve` for each connection; with `tlsOptions` after its handshake. What it rejects with ends the connection. */
+/**
+ * startRawServer calls `serve` for each connection; with `tlsOptions` after its handshake. What it rejects with ends the
+ * connection. It listens on a free port of 127.0.0.1 unless told otherwise.
+ */
 export async function startRawServer(
   serve: (connection: RawConnection) => Promise<void>,
   tlsOptions?: TlsOptions,
+  { host = '127.0.0.1', port = 0 }: { readonly host?: string; readonly port?: number } = {},
 ): Promise<RawServer> {
   const connections: RawConnection[] = [];
   const accept = (socket: Socket): void => {
@@ -42,7 +46,7 @@ export async function startRawServer(
     serve(connection).catch(() => socket.destroy());
   };
   const server = tlsOptions === undefined ? net.createServer(accept) : tls.createServer(tlsOptions, accept);
-  server.listen(0, '127.0.0.1');
+  server.listen(port, host);
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
