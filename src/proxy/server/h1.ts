@@ -43,6 +43,8 @@ export function createHttp1Host(options: HostOptions): ConnectionHost {
     response.assignSocket(request.socket);
     response.shouldKeepAlive = false;
     connections.get(socket)?.receive(request, response, head);
+    // Nobody reads from it yet; without this its end would not be seen before somebody does.
+    request.socket.read(0);
   });
   server.on('connect', (_, socket) => connections.get(socket)?.refuse(501));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {

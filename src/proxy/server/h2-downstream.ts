@@ -87,8 +87,8 @@ export class Http2Downstream implements Downstream {
     if (this.#hasBody && !stream.destroyed) {
       if (!this.#isLengthKnown) {
         stream.once('wantTrailers', () => {
-          if (trailers.length > 0) stream.sendTrailers(toRecord(trailers));
-          else stream.close();
+          // None at all are an empty frame that ends the stream.
+          stream.sendTrailers(toRecord(trailers));
           this.#leaveBody();
         });
       }
@@ -100,7 +100,8 @@ export class Http2Downstream implements Downstream {
   abort(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    // To close it would end it in good order before it is reset, as if the answer were whole.
+    this.#stream.destroy(new Error('The answer broke off'));
   }
 
   switchProtocols(): { readonly socket: Duplex; readonly head: Buffer } {

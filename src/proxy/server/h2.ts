@@ -25,6 +25,8 @@ export function createHttp2Host(options: HostOptions): ConnectionHost {
     settings: { maxConcurrentStreams, maxHeaderListSize: options.maxHeaderBytes, enableConnectProtocol: false },
   });
   server.on('stream', (stream, _headers, _flags, rawHeaders) => {
+    // A stream may be over before it is told of; its error, without a listener, would end the process.
+    stream.on('error', () => undefined);
     const { session } = stream;
     if (session !== undefined) connections.get(session)?.receive(stream as http2.ServerHttp2Stream, rawHeaders);
   });
@@ -66,8 +68,7 @@ class Http2Connection implements Connection {
   }
 
   receive(stream: http2.ServerHttp2Stream, raw: readonly string[]): void {
-    // What a client resets is an error of the stream; who serves it learns of it by its close.
-    stream.on('error', () => undefined);
+    if (stream.destroyed) return;
     const admission = admitHttp2(raw);
     if (admission.isRefused) return stream.close(http2.constants.NGHTTP2_PROTOCOL_ERROR);
     if (admission.method === 'CONNECT') return stream.respond({ ':status': 501 }, { endStream: true });

@@ -18,7 +18,8 @@ export function peekProtocol(socket: Socket, onProtocol: (protocol: 'h2' | 'http
     socket.pause();
     socket.unshift(seen);
     onProtocol(isSame ? 'h2' : 'http/1.1');
-    socket.resume();
+    // A session of HTTP/2 takes what was put back by itself, before it reads on.
+    if (!isSame) socket.resume();
   };
   const onEnd = (): void => {
     socket.destroy();
