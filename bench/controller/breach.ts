@@ -1,5 +1,5 @@
 /**
- * Every Rollout stands in one long step, is judged (mode Enforce) and passes. Then K canaries fail in the same scrape of
+ * Every Rollout stands in one long step, is judged (mode Enforce) and passes, or will. Then K canaries fail in the same scrape of
  * the same Traefik pod, each with a ratio of its own. The time of each runs from the moment when the stand-in had sent the
  * first answer with the failing sample to the moment when the API server had answered the PATCH that takes the canary out
  * (stage ResponseComplete of the audit log).
@@ -38,7 +38,7 @@ export async function runBreach(
   const controller = await stage.startController();
   say(`starting ${rollouts} rollouts`);
   await inParallel(rollouts, (index) => createRollout(stage.cluster, index, spec));
-  await untilProven(stage, controller, rollouts);
+  await untilCompared(stage, controller, rollouts);
   say(`measuring ${seconds} s before the breach`);
   const window = await measureWindow(stage, controller, seconds);
   const plan = planBreach(stage.audit.requests, rollouts, breach);
@@ -67,18 +67,26 @@ export async function runBreach(
   };
 }
 
-/** untilProven waits until the status of every Rollout says Pass. */
-async function untilProven(stage: Stage, controller: Controller, rollouts: number): Promise<void> {
-  let proven = 0;
+/** Canaries are compared for so long before some fail: some hundred requests of each arm. */
+const comparedMs = 30_000;
+
+/** untilCompared waits until the status of every Rollout says that its canary has been compared for a while. */
+async function untilCompared(stage: Stage, controller: Controller, rollouts: number): Promise<void> {
+  let compared = 0;
   const isDone = async (): Promise<boolean> => {
     if (routeWrites(stage.audit.requests).size < rollouts) return false;
     await sleep(4_000);
     const all = await listAll<Rollout>(stage.cluster, resources.rollouts);
-    proven = all.filter(({ status }) => status?.verdict === 'Pass').length;
-    return proven === rollouts;
+    compared = all.filter(isCompared).length;
+    return compared === rollouts;
   };
   if (await followAudit(stage, controller, { isDone, timeoutMs: 180_000 + 120 * rollouts })) return;
-  throw new Error(`Only ${proven} of ${rollouts} rollouts have the verdict Pass; the others cannot show a breach.`);
+  throw new Error(`Only ${compared} of ${rollouts} canaries are compared; the others cannot show a breach.`);
+}
+
+function isCompared({ status }: Rollout): boolean {
+  const { warmUntil = '', watermark = '' } = status?.analysis ?? {};
+  return Date.parse(watermark) - Date.parse(warmUntil) >= comparedMs;
 }
 
 /** planBreach chooses canaries all over the list, and gives each a ratio of its own, in no order of their names. */
