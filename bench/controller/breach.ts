@@ -24,7 +24,8 @@ const weight = 50;
 const spec = {
   revision: '2026.11.3',
   steps: [{ weight, duration: '12h' }],
-  analysis: { mode: 'Enforce', minRequests: 100 },
+  // A canary that is proven safe would leave the step early.
+  analysis: { mode: 'Enforce', minRequests: 100, pace: 'Time' },
 } as const;
 
 /** runBreach lets all Rollouts stand and some fail, and measures. */
