@@ -67,6 +67,11 @@ export class Http2Connection implements Watched {
     return this.#isReused;
   }
 
+  /** isBroken: the connection is no more, and neither are its streams. */
+  get isBroken(): boolean {
+    return this.#session.destroyed;
+  }
+
   /** request opens a stream; it throws for headers that HTTP/2 does not have. */
   request(headers: readonly string[], options: { endStream: boolean; waitForTrailers: boolean }): ClientHttp2Stream {
     const stream = this.#session.request(headers, options);

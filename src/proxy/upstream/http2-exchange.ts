@@ -4,6 +4,7 @@ import { parseFields, parseHttp2Head } from './http2-headers.ts';
 import type { Http2Pool, Http2Request } from './http2-pool.ts';
 import { http2BodySink } from './http2-body.ts';
 import { isIdempotent } from './replay.ts';
+import { hasHeader } from './request-head.ts';
 import { BodySender, continueTimeoutMs, type BodyOutcome } from './request-body.ts';
 import type { Watched } from './sweep.ts';
 import type { ResponseHandler, UpstreamCall, UpstreamExchange, UpstreamFailure } from './upstream.ts';
@@ -19,7 +20,10 @@ export interface PreparedCall {
 export class Http2Exchange implements Http2Request, UpstreamExchange, Watched {
   readonly #prepared: PreparedCall;
   readonly #pool: Http2Pool;
+  #connection: Http2Connection | undefined;
   #stream: ClientHttp2Stream | undefined;
+  /** cancel is there when trailers will follow the body: see #leave. */
+  #cancel: AbortController | undefined;
   #sender: BodySender | undefined;
   #trailers: readonly string[] = [];
   #hasHead = false;
@@ -43,9 +47,16 @@ export class Http2Exchange implements Http2Request, UpstreamExchange, Watched {
     const { call, headers } = this.#prepared;
     const { body } = call;
     const hasBody = body !== undefined && body.length !== 0;
+    this.#connection = connection;
     this.#isOnReused = connection.isReused;
+    const hasTrailers = hasBody && hasHeader(call.headers, 'trailer');
+    this.#cancel = hasTrailers ? new AbortController() : undefined;
     try {
-      this.#stream = connection.request(headers, { endStream: !hasBody, waitForTrailers: hasBody });
+      this.#stream = connection.request(headers, {
+        endStream: !hasBody,
+        waitForTrailers: hasTrailers,
+        ...(this.#cancel === undefined ? {} : { signal: this.#cancel.signal }),
+      });
     } catch (error) {
       queueMicrotask(() => this.#fail({ kind: 'Malformed', detail: (error as Error).message }));
       return;
@@ -53,7 +64,7 @@ export class Http2Exchange implements Http2Request, UpstreamExchange, Watched {
     this.#listen(this.#stream);
     this.#pool.context.sweep.watch(this);
     if (body === undefined || !hasBody) return this.#awaitHead();
-    const sink = http2BodySink(this.#stream);
+    const sink = http2BodySink(this.#stream, hasTrailers);
     this.#sender = new BodySender(body, sink, (outcome) => this.#onBodyOutcome(outcome));
     if (body.isAwaited) this.deadlineMs = this.#pool.context.sweep.deadlineIn(continueTimeoutMs);
     else this.#sender.start();
@@ -103,8 +114,11 @@ export class Http2Exchange implements Http2Request, UpstreamExchange, Watched {
     stream.on('error', (error) => {
       if (isCurrent()) this.#broke(stream, error.message);
     });
+    const isWhole = watchEnd(stream);
     stream.on('end', () => {
-      if (isCurrent() && this.#hasHead) this.#end();
+      if (!isCurrent() || !this.#hasHead) return;
+      if (isWhole()) this.#end();
+      else this.#broke(stream, `the stream was reset, code ${stream.rstCode}`);
     });
     stream.on('close', () => {
       if (isCurrent()) this.#broke(stream, 'the stream was closed');
@@ -148,11 +162,14 @@ export class Http2Exchange implements Http2Request, UpstreamExchange, Watched {
     handler.onEnd(trailers);
   }
 
-  /** A stream that was refused has not been looked at (RFC 9113, 8.7): any request may be sent again then. */
+  /**
+   * A stream that was refused has not been looked at (RFC 9113, 8.7): any request may be sent again then. One whose
+   * connection broke is as one on a kept connection of HTTP/1.1.
+   */
   #broke(stream: ClientHttp2Stream, detail: string): void {
-    const { call } = this.#prepared;
     const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
-    const mayRetry = isRefused || (this.#isOnReused && isIdempotent(call));
+    const isStale = this.#isOnReused && this.#connection?.isBroken === true;
+    const mayRetry = isRefused || (isStale && isIdempotent(this.#prepared.call));
     if (this.#hasHead || this.#hasRetried || this.#sender?.isConsumed === true || !mayRetry) {
       this.#fail({ kind: 'Reset', detail });
       return;
@@ -169,12 +186,32 @@ export class Http2Exchange implements Http2Request, UpstreamExchange, Watched {
     this.#prepared.handler.onError(failure);
   }
 
-  /** #leave cancels what is left of the stream: nothing when both sides have ended it. */
+  /**
+   * #leave cancels what is left of the stream: nothing when both sides have ended it. To close a stream that waits for
+   * trailers ends the whole process in node 26.10 (`Assertion failed: !this->is_destroyed()` in Http2Stream::OnTrailers,
+   * when the answer was over before the body); to abort it does not.
+   */
   #leave(): void {
     this.#isOver = true;
     this.#pool.context.sweep.forget(this);
     this.#sender?.stop();
     const stream = this.#stream;
-    if (stream !== undefined && !stream.closed) stream.close(constants.NGHTTP2_CANCEL);
+    if (stream === undefined || stream.closed) return;
+    if (this.#cancel === undefined) stream.close(constants.NGHTTP2_CANCEL);
+    else this.#cancel.abort();
   }
+}
+
+/**
+ * watchEnd returns whether the server has ended the stream. 'end' does not say so: node emits it after RST_STREAM too, and
+ * when the connection breaks. It marks the stream as closed before it ends its readable side then.
+ */
+function watchEnd(stream: ClientHttp2Stream): () => boolean {
+  let isWhole = false;
+  const push = stream.push.bind(stream);
+  stream.push = (piece: Buffer | null, encoding?: BufferEncoding) => {
+    if (piece === null && !stream.closed) isWhole = true;
+    return push(piece, encoding);
+  };
+  return () => isWhole;
 }

@@ -1,4 +1,4 @@
-import { formatRequestHead } from './request-head.ts';
+import { formatRequestHead, hasHeader } from './request-head.ts';
 import type { ResponseHead, UpstreamCall } from './upstream.ts';
 
 /** Http2Text is a flat list for a HEADERS frame, or a sentence about what may not be sent. */
@@ -15,6 +15,7 @@ export function formatHttp2Request(call: UpstreamCall): Http2Text {
   pushFields(headers, call.headers);
   const { body } = call;
   if (body?.length !== undefined) headers.push('content-length', String(body.length));
+  if (body?.isAwaited === true && !hasHeader(call.headers, 'expect')) headers.push('expect', '100-continue');
   return { headers };
 }
 
