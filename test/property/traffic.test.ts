@@ -270,11 +270,11 @@ describe('mergeRoutes', () => {
             passHostHeader: false,
             note: seed + place,
           })),
-          observability: { metrics: seed },
+          observability: { metrics: seed % 2 === 0 },
         }));
         const result = merge(edited, baseline, { target, ready: bothReady });
         for (const [index, route] of result.entries()) {
-          expect(route['observability']).toEqual({ metrics: seed });
+          expect(route.observability).toEqual({ metrics: seed % 2 === 0 });
           expectEditsKept(edited[index]?.services ?? [], route.services ?? []);
         }
       }),
