@@ -33,11 +33,15 @@ export interface ResponseHandler {
   onHead(head: ResponseHead): void;
   /**
    * onData returns false when it wants no more until `resume`: until then, or `abort`, the piece stays as it is. After true
-   * it may be overwritten unless `isOwned`.
+   * it may be overwritten unless `isOwned`. Pieces of what had been read already may still come after false; onEnd waits
+   * for `resume` if it has to keep a piece as it is.
    */
   onData(chunk: Uint8Array, isOwned: boolean): boolean;
   onEnd(trailers: readonly string[]): void;
-  /** onUpgrade: the server answered 101; the connection is the handler's now. */
+  /**
+   * onUpgrade: the server answered 101 with the protocol that was asked for; the connection is the handler's now. The head
+   * is without Connection and Upgrade.
+   */
   onUpgrade(head: ResponseHead, socket: Duplex, rest: Buffer): void;
   onError(failure: UpstreamFailure): void;
 }
