@@ -105,9 +105,13 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
     if (this.#isOver) return;
     const bytes = Buffer.from(body);
     const { response } = this;
-    response.head(status, headers, bytes.length);
-    response.write(bytes, true);
-    response.end([]);
+    try {
+      response.head(status, headers, bytes.length);
+      response.write(bytes, true);
+      response.end([]);
+    } catch {
+      this.client.abort();
+    }
     this.#finish();
   }
 

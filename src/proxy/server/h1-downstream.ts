@@ -13,6 +13,8 @@ export interface Http1Owner {
   finished(): void;
   /** upgraded is told when the connection carries something else from now on. */
   upgraded(): void;
+  /** linger ends the connection, in a moment also if the client does not. */
+  linger(): void;
   /** reset closes the connection such that the client sees that the answer is not whole. */
   reset(): void;
 }
@@ -161,7 +163,8 @@ export class Http1Downstream implements Downstream {
       const text = `${status} ${http.STATUS_CODES[status] ?? ''}`;
       this.#response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
       this.#response.end(text);
-      this.#socket.end();
+      this.#request.resume();
+      this.#connection.linger();
     }
     notify?.(status);
   }

@@ -24,7 +24,7 @@ export function createHttp1Host(options: HostOptions): ConnectionHost {
     maxHeaderSize: options.maxHeaderBytes,
     headersTimeout: readTimeoutMs,
     requestTimeout: readTimeoutMs,
-    connectionsCheckingInterval: Math.min(1000, Math.max(20, readTimeoutMs / 8)),
+    connectionsCheckingInterval: Math.ceil(Math.min(1000, Math.max(20, readTimeoutMs / 8))),
     // The listener closes idle connections: a timer less to set with every request.
     keepAliveTimeout: 0,
     requireHostHeader: true,
@@ -176,8 +176,12 @@ class Http1Connection implements Connection, Http1Owner {
     const text = `${status} ${http.STATUS_CODES[status] ?? ''}`;
     const head = 'Content-Type: text/plain; charset=utf-8\r\nConnection: close';
     if (this.#socket.writable) this.#socket.write(`HTTP/1.1 ${text}\r\n${head}\r\n\r\n${text}`, 'latin1');
+    this.linger();
+  }
+
+  /** linger reads for a moment what the client sends yet: closing at once would reset the connection and take the answer along. */
+  linger(): void {
     this.#socket.end();
-    // What the client sends yet is read for a moment: closing at once would reset the connection and take the answer along.
     const cancel = this.#options.clock.schedule(lingerMs, () => this.#socket.destroy());
     this.#socket.once('close', cancel);
   }

@@ -47,12 +47,12 @@ export class Http2Downstream implements Downstream {
   }
 
   informational(status: number, headers: readonly string[]): void {
-    if (this.#isOver || this.#hasHead || this.#stream.destroyed) return;
+    if (this.#isOver || this.#hasHead || this.#isGone()) return;
     this.#stream.additionalHeaders({ ':status': status, ...toRecord(headers) });
   }
 
   head(status: number, headers: readonly string[], bodyLength: number | undefined): void {
-    if (this.#stream.destroyed) return;
+    if (this.#isGone()) return;
     const list: (string | number)[] = [':status', status];
     for (let index = 0; index < headers.length; index += 2) {
       list.push((headers[index] ?? '').toLowerCase(), headers[index + 1] ?? '');
@@ -70,7 +70,7 @@ export class Http2Downstream implements Downstream {
 
   write(chunk: Uint8Array, isOwned: boolean): boolean {
     const stream = this.#stream;
-    if (this.#isOver || !this.#hasBody || stream.destroyed) return true;
+    if (this.#isOver || !this.#hasBody || this.#isGone()) return true;
     const isKept = isOwned || chunk.length <= copiedBytes;
     const piece = isOwned || !isKept ? chunk : Buffer.from(chunk);
     const isWhole = this.#isLengthKnown && chunk.length === this.#bodyLeft;
@@ -84,11 +84,11 @@ export class Http2Downstream implements Downstream {
   end(trailers: readonly string[]): void {
     if (this.#isOver) return;
     const stream = this.#stream;
-    if (this.#hasBody && !stream.destroyed) {
+    if (this.#hasBody && !this.#isGone()) {
       if (!this.#isLengthKnown) {
         stream.once('wantTrailers', () => {
           // None at all are an empty frame that ends the stream.
-          stream.sendTrailers(toRecord(trailers));
+          if (!this.#isGone()) stream.sendTrailers(toRecord(trailers));
           this.#leaveBody();
         });
       }
@@ -113,7 +113,7 @@ export class Http2Downstream implements Downstream {
     if (this.#isOver) return;
     const notify = this.onClose;
     this.onClose = undefined;
-    if (this.#hasHead || this.#stream.destroyed) {
+    if (this.#hasHead || this.#isGone()) {
       this.abort();
     } else {
       this.#isOver = true;
@@ -129,6 +129,11 @@ export class Http2Downstream implements Downstream {
     const notify = this.onClose;
     this.onClose = undefined;
     notify?.(499);
+  }
+
+  /** A stream that was reset refuses everything by an exception, some time before its close is told. */
+  #isGone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
   }
 
   /** The last piece and the end of the stream share a frame. */

@@ -12,6 +12,7 @@ const maxConcurrentStreams = 250;
 const maxHeaderPairs = 1000;
 /** Between the two GOAWAY of a drain a client may still open streams that it began before it saw the first (RFC 9113, 6.8). */
 const goawayMs = 1000;
+const lingerMs = 500;
 
 /** createHttp2Host serves HTTP/2 on connections that are handed to it, the preface included. */
 export function createHttp2Host(options: HostOptions): ConnectionHost {
@@ -37,9 +38,12 @@ export function createHttp2Host(options: HostOptions): ConnectionHost {
       const connection = new Http2Connection(socket, options);
       socket.on('error', () => undefined);
       socket.on('close', onGone);
+      // The listener's sockets are half-open; a client of HTTP/2 that ends its side is gone.
+      socket.on('end', () => connection.destroy());
       server.once('session', (session) => {
         connections.set(session, connection);
         connection.session = session;
+        session.once('close', () => connection.linger());
       });
       server.emit('connection', socket);
       return connection;
@@ -92,6 +96,12 @@ class Http2Connection implements Connection {
 
   closeIdle(): void {
     if (this.open === 0) this.session?.close();
+  }
+
+  /** linger closes in a moment what a client does not close: at once would reset it, with the last answer still on its way. */
+  linger(): void {
+    const cancel = this.#options.clock.schedule(lingerMs, () => this.#socket.destroy());
+    this.#socket.once('close', cancel);
   }
 
   destroy(): void {

@@ -44,10 +44,32 @@ test('a server learns who asked, for which host, and how', () => {
 
 test('what an untrusted peer says about others is replaced', () => {
   const headers = [
-    ...['X-Forwarded-For', '1.2.3.4', 'x-real-ip', '1.2.3.4', 'X-Forwarded-Proto', 'https', 'X-Forwarded-Host', 'evil'],
-    ...['X-Forwarded-Port', '1', 'X-Forwarded-Server', 'evil', 'X-Forwarded-Uri', '/', 'X-Forwarded-Method', 'PUT'],
-    ...['X-Forwarded-Prefix', '/x', 'X-Forwarded-Tls-Client-Cert', 'x', 'X-Forwarded-Tls-Client-Cert-Info', 'x'],
-    ...['X-Forwarded-Scheme', 'https', 'X-Scheme', 'https'],
+    'X-Forwarded-For',
+    '1.2.3.4',
+    'x-real-ip',
+    '1.2.3.4',
+    'X-Forwarded-Proto',
+    'https',
+    'X-Forwarded-Host',
+    'evil',
+    'X-Forwarded-Port',
+    '1',
+    'X-Forwarded-Server',
+    'evil',
+    'X-Forwarded-Uri',
+    '/',
+    'X-Forwarded-Method',
+    'PUT',
+    'X-Forwarded-Prefix',
+    '/x',
+    'X-Forwarded-Tls-Client-Cert',
+    'x',
+    'X-Forwarded-Tls-Client-Cert-Info',
+    'x',
+    'X-Forwarded-Scheme',
+    'https',
+    'X-Scheme',
+    'https',
   ];
   expect(forwarded({ headers })).toEqual(about());
 });

@@ -141,7 +141,7 @@ test('a client that leaves before the server has switched is gone for the server
   socket.write(upgradeTo('websocket'));
   await until(() => server !== undefined);
   socket.destroy();
-  await until(() => server?.destroyed === true);
+  await until(() => server?.readableEnded === true);
   expect(stage.records).toMatchObject([{ code: 499 }]);
 });
 
