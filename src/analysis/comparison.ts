@@ -141,6 +141,7 @@ function logFactors(
   const canary = estimatedRate(state.counted.canary);
   const tolerated = toleratedRate(margin, stable);
   const dispersion = dispersionOf(state);
+  const cap = evidenceCap(arms.canary.errors);
   const exposure = { canary: arms.canary.requests, stable: arms.stable.requests };
   const discounted = (rate: number): number => {
     const alternative = { canary: rate, stable };
@@ -148,7 +149,7 @@ function logFactors(
   };
   return {
     // Where more than 99.9 % is tolerated, no rate is too bad: what badRates returns is not beyond the margin.
-    bad: badRates(tolerated, canary).map((rate) => (rate > tolerated ? Math.min(evidenceCap, discounted(rate)) : 0)),
+    bad: badRates(tolerated, canary).map((rate) => (rate > tolerated ? Math.min(cap, discounted(rate)) : 0)),
     good: goodRates(tolerated, stable, canary).map(discounted),
   };
 }

@@ -149,9 +149,10 @@ function logFactors(
   const border = clampRate(highestRate);
   const observed = estimatedRate(state.counted);
   const dispersion = dispersionFactor(state.dispersion, state.typical);
+  const cap = evidenceCap(counts.errors);
   const discounted = (rate: number): number => logLikelihoodRatio(counts, rate, border) / dispersion;
   return {
-    bad: badRates(border, observed).map((rate) => Math.min(evidenceCap, discounted(rate))),
+    bad: badRates(border, observed).map((rate) => Math.min(cap, discounted(rate))),
     good: goodRates(border, border / 2, observed).map(discounted),
   };
 }

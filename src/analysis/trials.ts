@@ -34,8 +34,9 @@ import type { AnalysisSpec } from './spec.ts';
  * what the verdict looks at. These are the parts of those that come in addition to others; a test that the rollout has not,
  * for want of a limit or of durations, takes nothing from the others. combinedRollback says how they are put together.
  *
- * A block of a dead canary, capped at 4.3 nats, multiplies by 44 at most (0.6 e^4.3 + 0.4); at a confidence of 95 % that is
- * enough in one block with 0.44 or more of the capital, both for the guard and, where there is no warm-up, for the errors.
+ * A block of a dead canary multiplies by 44 at most (0.6 e^4.3 + 0.4: with ten errors or more it is capped at 4.3 nats); at a
+ * confidence of 95 % that is enough in one block with 0.44 or more of the capital, both for the guard and, where there is no
+ * warm-up, for the errors.
  */
 const guardPart = 0.7;
 const parts = { slo: 0.15, latencySlo: 0.1, latency: 0.5 } as const;

@@ -104,15 +104,23 @@ describe('rollbackEvidence', () => {
       }
     });
 
-    test(`finds a dead canary at 0.25 requests/s in two blocks, with ${spec.margin.points} points`, () => {
+    test(`finds a dead canary at 0.25 requests/s in two blocks; three errors of three in one may have one cause, with ${spec.margin.points} points`, () => {
       for (const history of [[], Array.from({ length: 60 }, () => ({ requests: 50, errors: 0 }))]) {
-        const one = add(spec, startComparison(history), [arms([1, 1], [49, 0])]);
-        expect(rollbackEvidence(one)).toBeLessThan(ln20);
         const first = add(spec, startComparison(history), [arms([3, 3], [47, 0])]);
+        expect(rollbackEvidence(first)).toBeLessThan(ln20);
         expect(rollbackEvidence(add(spec, first, [arms([2, 2], [48, 1])]))).toBeGreaterThan(ln20);
       }
     });
   }
+
+  test('is enough after fifteen errors of fifteen in one block with half of the capital, and not after nine of nine', () => {
+    const half = (requests: number): number => {
+      const one = add(halfPoint, startComparison([]), [arms([requests, requests], [19 * requests, 0])]);
+      return rollbackEvidence(one) + Math.log(0.5);
+    };
+    expect(half(15)).toBeGreaterThan(ln20);
+    expect(half(9)).toBeLessThan(ln20);
+  });
 
   test('finds a canary that answers 10 % badly after about three minutes of 0.25 requests/s', () => {
     const seconds = outcomes(rollbackEvidence, usual(5, 0.1), 60);

@@ -89,6 +89,8 @@ describe('breachEvidence', () => {
     expect(breachEvidence(stateOf(onePercent, [{ requests: 1, errors: 1 }]))).toBeLessThan(ln20);
     const capped = breachEvidence(stateOf(onePercent, [{ requests: 1e9, errors: 1e9 }]));
     expect(capped).toBeLessThanOrEqual(Math.log(0.6 * Math.exp(4.3) + 0.4));
+    const few = breachEvidence(stateOf(onePercent, [{ requests: 9, errors: 9 }]));
+    expect(few).toBeLessThanOrEqual(Math.log(0.6 * Math.exp(4) + 0.4));
   });
 
   test('comes soon after a late onset', () => {
