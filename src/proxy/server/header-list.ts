@@ -8,15 +8,6 @@ export function headerValue(headers: readonly string[], name: string): string | 
   return undefined;
 }
 
-/** headerValues returns all values of a header. */
-export function headerValues(headers: readonly string[], name: string): readonly string[] {
-  const values: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
-    if (isNamed(headers[index], name)) values.push(headers[index + 1] ?? '');
-  }
-  return values;
-}
-
 /** withoutHeaders leaves out the headers of these lower-cased names. */
 export function withoutHeaders(headers: readonly string[], names: ReadonlySet<string>): string[] {
   const kept: string[] = [];
