@@ -15,7 +15,7 @@ import { localWorker } from './proxy/process/worker.ts';
 import type { ProxySettings } from './proxy/settings.ts';
 import { parseProxySettings, type RawProxySettings } from './proxy-config.ts';
 import { startHealthServer, type HealthServer, type JsonPage } from './telemetry/health.ts';
-import { createLogger, type Logger } from './telemetry/logger.ts';
+import { createLineWriter, createLogger, type Logger } from './telemetry/logger.ts';
 import { createProcessMetrics } from './telemetry/metrics.ts';
 import { version } from './version.ts';
 
@@ -100,7 +100,9 @@ async function start(
   const primary = startPrimary({
     ...parts,
     source: store,
-    spawn: options.fork?.(settings.workers) ?? localWorker({ clock, createPlane: createPlane({ clock, random }) }),
+    spawn:
+      options.fork?.(settings.workers) ??
+      localWorker({ clock, createPlane: createPlane({ clock, random, writeLine: createLineWriter() }) }),
     onInvalid: ({ reason, message }, regarding) =>
       recorder.record({ regarding, type: 'Warning', reason, note: message, action: 'Serve' }),
   });

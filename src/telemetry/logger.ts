@@ -28,6 +28,12 @@ export function createLogger(options: { readonly level: LogLevel; readonly desti
   return wrap(options.destination === undefined ? pino(settings) : pino(settings, options.destination));
 }
 
+/** createLineWriter returns a function that writes lines to standard output, many at a time, and at the latest after a second. */
+export function createLineWriter(): (line: string) => void {
+  const output = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 1000 });
+  return (line) => void output.write(line);
+}
+
 function wrap(inner: pino.Logger): Logger {
   return {
     debug: (message, fields = {}) => inner.debug(fields, message),

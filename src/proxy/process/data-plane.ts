@@ -10,6 +10,7 @@ import { createListener, type Listener } from '../server/listener.ts';
 import { createServiceTable, type ServiceTable } from '../services/service-table.ts';
 import { createUpstreamClient, type UpstreamClientOptions } from '../upstream/client.ts';
 import type { UpstreamClient } from '../upstream/upstream.ts';
+import { createAccessWriter } from './access-writer.ts';
 import type { CountersMessage, ListeningAddress } from './messages.ts';
 import type { CreatePlane, Plane } from './worker.ts';
 
@@ -17,6 +18,8 @@ import type { CreatePlane, Plane } from './worker.ts';
 export interface PlaneOptions extends UpstreamClientOptions {
   readonly clock: Clock;
   readonly random: () => number;
+  /** writeLine takes the lines of access logs. */
+  readonly writeLine: (line: string) => void;
 }
 
 /** createPlane returns a function that makes planes; they listen to nothing before `listen`. */
@@ -30,6 +33,8 @@ export function createPlane(options: PlaneOptions): CreatePlane {
       isStrict: settings.isStrict,
       onServerDown: (down) => events.onServerDown(down),
     });
+    const log =
+      settings.accessLog === undefined ? undefined : createAccessWriter(settings.accessLog, options.writeLine);
     const routes = createRouteTable<Handler>(() => forward);
     const upstream = createUpstreamClient(options);
     const forwarder = createForwarder({
@@ -39,7 +44,10 @@ export function createPlane(options: PlaneOptions): CreatePlane {
       clock,
       hostname: hostname(),
       entryPoints: settings.entryPoints,
-      observe: (record) => counters.observe(record),
+      observe: (record, passage) => {
+        counters.observe(record);
+        log?.(record, passage);
+      },
     });
     const listeners = settings.entryPoints.map((entryPoint) => ({
       name: entryPoint.name,

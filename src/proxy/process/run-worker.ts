@@ -1,4 +1,5 @@
 import { systemClock } from '../../clock.ts';
+import { createLineWriter } from '../../telemetry/logger.ts';
 import type { PrimaryPort } from './cluster-workers.ts';
 import { createPlane } from './data-plane.ts';
 import { startWorker, type ProxyWorker } from './worker.ts';
@@ -11,7 +12,7 @@ export function runWorker(primary: PrimaryPort): ProxyWorker {
   const clock = systemClock;
   const worker = startWorker({
     clock,
-    createPlane: createPlane({ clock, random: Math.random }),
+    createPlane: createPlane({ clock, random: Math.random, writeLine: createLineWriter() }),
     say: (message) => primary.send(message),
   });
   primary.onMessage((message) => worker.onMessage(message));

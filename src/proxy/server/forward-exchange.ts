@@ -41,6 +41,7 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
   readonly #protocol: RequestRecord['protocol'];
   readonly #startedAtMs: number;
   readonly #startedMs: number;
+  #askedMs = 0;
   #status = 0;
   #grpcStatus: string | undefined;
   #requestBytes = 0;
@@ -86,13 +87,15 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
     const { leaf, server } = choice;
     this.#choice = choice;
     services.opened(leaf.name, server.url);
+    this.#askedMs = this.plane.clock.monotonicMs();
     this.#upstream = upstream.send(
       {
         server,
         transport: services.transport(leaf.transport),
         method: request.method,
         target: request.target,
-        authority: leaf.passHostHeader ? request.authority : hostOf(server.url),
+        // A client of HTTP/1.0 may say no host, and a server of HTTP/1.1 needs one.
+        authority: leaf.passHostHeader && request.authority !== '' ? request.authority : hostOf(server.url),
         headers: request.headers,
         body: client.body,
         upgrade: client.upgrade,
@@ -240,9 +243,11 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
     plane.open -= 1;
     client.onClose = undefined;
     client.onDrain = undefined;
-    plane.observe({
+    const nowMs = plane.clock.monotonicMs();
+    const record: RequestRecord = {
       entryPoint: this.entryPoint.name,
       router: this.#router?.name,
+      routerService: this.#router?.service,
       service: this.#leaf,
       serverUrl,
       method: this.client.method,
@@ -252,8 +257,10 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
       requestBytes: this.#requestBytes,
       responseBytes: this.#responseBytes,
       startedAtMs: this.#startedAtMs,
-      durationMs: plane.clock.monotonicMs() - this.#startedMs,
-    });
+      durationMs: nowMs - this.#startedMs,
+    };
+    const originMs = serverUrl === undefined ? undefined : nowMs - this.#askedMs;
+    plane.observe(record, { client, headers: this.request.headers, originMs });
   }
 
   #code(): number {
