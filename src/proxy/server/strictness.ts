@@ -35,11 +35,17 @@ export function admitHttp1({ method, url, httpVersion, headers }: Http1Head): Ad
   const { host = '', contentLength, coding, isTwice } = readFields(headers);
   const isChunked = coding !== undefined;
   if (isTwice || (contentLength !== undefined && !Number.isSafeInteger(contentLength))) return refused;
-  if (isChunked && (coding.toLowerCase() !== 'chunked' || httpVersion === '1.0')) return refused;
+  if (!isFramed(httpVersion, coding)) return refused;
   if (url.includes('#') || !isAuthority(host)) return refused;
   const target = url.startsWith('/') ? { authority: host, target: url } : splitTarget(method, url, host);
   if (target === undefined) return refused;
   return { isRefused: false, authority: target.authority, target: target.target, contentLength, isChunked };
+}
+
+/** isFramed: HTTP/0.9 is a line without a head, to which no head may be answered, and HTTP/1.0 knows no chunks. */
+function isFramed(httpVersion: string, coding: string | undefined): boolean {
+  if (coding === undefined) return httpVersion === '1.1' || httpVersion === '1.0';
+  return httpVersion === '1.1' && coding.toLowerCase() === 'chunked';
 }
 
 interface Fields {

@@ -56,6 +56,12 @@ test('a request that no router takes is Traefik’s 404', async () => {
   expect(stage.records).toMatchObject([{ code: 404, router: undefined, service: undefined, responseBytes: 19 }]);
 });
 
+test('a server gets its own address for a Host where the client says none', async () => {
+  const server = await serve((request, response) => response.end(request.headers.host));
+  const stage = await stageFor({ servers: [server.port] });
+  expect(await answerTo(stage, 'GET / HTTP/1.0\r\n\r\n')).toMatch(new RegExp(`\\r\\n127\\.0\\.0\\.1:${server.port}$`));
+});
+
 test('a service without servers is Traefik’s 503, counted for the service', async () => {
   const stage = await stageFor({ servers: [] });
   expect(await answerTo(stage, get('/', 'Connection: close'))).toBe(

@@ -24,6 +24,8 @@ afterAll(async () => {
 const cases: readonly (readonly [name: string, lines: readonly string[], answers: string])[] = [
   ['a plain request', ['GET / HTTP/1.1', 'Host: a.test', ''], '200'],
   ['a request of HTTP/1.0 without Host', ['GET / HTTP/1.0', ''], '200 closed'],
+  ['HTTP/0.9', ['GET /', ''], '400 closed'],
+  ['a version to come', ['GET / HTTP/1.2', 'Host: a.test', ''], '400 closed'],
   ['no Host', ['GET / HTTP/1.1', ''], '400 closed'],
   ['two Hosts', ['GET / HTTP/1.1', 'Host: a.test', 'Host: b.test', ''], '400 closed'],
   ['the same Host twice', ['GET / HTTP/1.1', 'Host: a.test', 'host: a.test', ''], '400 closed'],
