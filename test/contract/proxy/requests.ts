@@ -1,6 +1,7 @@
 /** Requests that many cases make, and the parts of answers that they compare. */
-import type { At } from '../../support/data-plane/case.ts';
-import { type Answer, ask } from '../../support/data-plane/http1-client.ts';
+import type { At, Case } from '../../support/data-plane/case.ts';
+import type { DifferenceName } from '../../support/data-plane/differences.ts';
+import { type Answer, ask, type Fields } from '../../support/data-plane/http1-client.ts';
 import type { PlanePorts } from '../../support/data-plane/planes.ts';
 import type { Received } from '../../support/data-plane/upstream.ts';
 
@@ -26,12 +27,11 @@ export function get(at: Pick<At, 'plane'>, host: string, options: Request = {}):
   return ask(at.plane.ports[entry], requestText(host, options), { isTls: entry === 'websecure' });
 }
 
-/** received returns what the server says that it got, but for what only tests need. */
-export function received({ body, status }: Answer): Received {
+/** received returns what the server says that it got, but for what only tests need, and what Go adds (a case shows it). */
+export function received({ body, status }: Pick<Answer, 'body' | 'status'>): Received {
   if (status !== 200) throw new Error(`The answer is ${status}: ${body}`);
   const parsed = JSON.parse(body) as Received;
-  const { 'x-script': _, ...fields } = parsed.fields as Record<string, readonly string[]>;
-  return { ...parsed, fields };
+  return { ...parsed, fields: ownFields(parsed.fields) };
 }
 
 /** serverOf returns the last number of the address of the server that answered, or the status of who else did. */
@@ -48,4 +48,16 @@ export async function spread(at: Pick<At, 'plane'>, host: string, requests: numb
     counts[server] = (counts[server] ?? 0) + 1;
   }
   return counts;
+}
+
+/** ownFields leaves out what only tests need, and what Go adds. */
+export function ownFields(fields: Fields): Fields {
+  const isOwn = ([name, [value]]: readonly [string, readonly string[]]): boolean =>
+    name !== 'x-script' && !(name === 'accept-encoding' && value === 'gzip');
+  return Object.fromEntries(Object.entries(fields).filter(isOwn));
+}
+
+/** differs says that a case shows a difference, and what the result of the proxy then contains. */
+export function differs(each: Case, difference: DifferenceName, sluice: object): Case {
+  return { ...each, differs: difference, sluice };
 }

@@ -2,11 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { KubernetesObject } from '../../../src/api/kubernetes.ts';
 import type { At, Case, CaseGroup } from '../../support/data-plane/case.ts';
-import type { DifferenceName } from '../../support/data-plane/differences.ts';
 import type { Answer } from '../../support/data-plane/http1-client.ts';
 import { namespace, routeObjects, serviceObjects, traefikObject } from '../../support/data-plane/objects.ts';
 import type { Ports } from '../../support/data-plane/upstream.ts';
-import { get, serverOf, spread } from './requests.ts';
+import { differs, get, serverOf, spread } from './requests.ts';
 
 const service = (name: string, more: object = {}): object => ({ name, port: 80, ...more });
 const weighted = (...weights: readonly (number | undefined)[]): readonly object[] =>
@@ -111,7 +110,7 @@ function objects(ports: Ports): readonly KubernetesObject[] {
   return [
     ...services,
     ...routes,
-    { apiVersion: 'v1', kind: 'Service', ...external } as unknown as KubernetesObject,
+    { apiVersion: 'v1', kind: 'Service', ...external },
     traefikObject(kind, 'split', { weighted: { services: weighted(1, 3) } }),
     traefikObject(kind, 'split-within', { weighted: { services: weighted(1, 3) } }),
     traefikObject(kind, 'split-zero', { weighted: { services: weighted(0, 0) } }),
@@ -131,10 +130,6 @@ function objects(ports: Ports): readonly KubernetesObject[] {
 /** A case of one request, whose server counts. */
 function goesTo(name: string, host: string, server: string, options: Parameters<typeof get>[2] = {}): Case {
   return { name, run: async (at) => ({ server: serverOf(await get(at, host, options)) }), traefik: { server } };
-}
-
-function differs(each: Case, difference: DifferenceName, sluice: object): Case {
-  return { ...each, differs: difference, sluice };
 }
 
 function spreads(name: string, host: string, counts: Readonly<Record<string, number>>): Case {

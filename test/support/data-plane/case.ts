@@ -11,13 +11,13 @@ export interface At {
   readonly traefik: Plane;
   readonly upstream: Upstream;
   /** scripted makes an upstream serve requests with the header lines that it returns by `serve`. */
-  scripted(serve: Script): string;
+  readonly scripted: (serve: Script) => string;
 }
 
 /** Case is one behaviour; what `run` returns must be the same on all data planes, and plain data. */
 export interface Case {
   readonly name: string;
-  run(at: At): Promise<unknown>;
+  readonly run: (at: At) => Promise<unknown>;
   /** traefik is what Traefik's result contains. */
   readonly traefik: unknown;
   /** differs names the entry of the table that says why the proxy's result is not Traefik's, but contains `sluice`. */
@@ -28,6 +28,6 @@ export interface Case {
 /** CaseGroup is a set of cases with the objects that they need; `caCert` is the PEM of who signed the servers' certificate. */
 export interface CaseGroup {
   readonly name: string;
-  objects(ports: Ports, caCert: string): readonly KubernetesObject[];
+  readonly objects: (ports: Ports, caCert: string) => readonly KubernetesObject[];
   readonly cases: readonly Case[];
 }

@@ -5,7 +5,7 @@ import type { Ports } from './upstream.ts';
 /** namespace is where all of them are. */
 export const namespace = 'shop';
 
-/** ServiceText is a Service with one slice. */
+/** ServiceOptions is a Service with one slice. */
 export interface ServiceOptions {
   readonly name: string;
   /** endpoints are the last numbers of addresses in 10.77.0.0/24, with their conditions; none: a slice without any. */
@@ -34,7 +34,7 @@ export function serviceObjects(ports: Ports, options: ServiceOptions): readonly 
   return [
     { apiVersion: 'v1', kind: 'Service', ...service },
     { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...slice },
-  ] as unknown as readonly KubernetesObject[];
+  ];
 }
 
 /** RouteOptions: a route for `<name>.test` on all entry points, with TLS on `websecure`. */

@@ -15,7 +15,6 @@ export interface Plane {
   readonly name: PlaneName;
   readonly ports: PlanePorts;
   readonly metricsUrl: string;
-  readonly apiUrl: string;
   stop(): Promise<void>;
 }
 
@@ -94,6 +93,6 @@ async function startSluicePlane(options: {
   return planeOf(name, ports, proxy);
 }
 
-function planeOf(name: PlaneName, ports: PlanePorts, { metricsUrl, apiUrl, stop }: Traefik): Plane {
-  return { name, ports, metricsUrl, apiUrl, stop };
+function planeOf(name: PlaneName, ports: PlanePorts, started: Traefik): Plane {
+  return { name, ports, metricsUrl: started.metricsUrl, stop: () => started.stop() };
 }

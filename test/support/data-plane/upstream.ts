@@ -1,8 +1,10 @@
 /** The servers behind the data planes: they say what reached them, or do what a case has scripted byte by byte. */
 import http2 from 'node:http2';
 import { once } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
+import net, { type Socket } from 'node:net';
+import { toolPath } from '../build-tools.ts';
 import type { Certified } from '../certificates.ts';
+import { type ServerProcess, startServer } from '../processes.ts';
 import { type RawConnection, startRawServer } from '../raw-server.ts';
 import { type Fields, fieldsOf } from './http1-client.ts';
 
@@ -117,9 +119,21 @@ export async function readBody(
 /** echo answers with a Received as JSON. */
 export async function echo(connection: RawConnection, head: RequestHead): Promise<void> {
   const received: Received = { ...head, ...(await readBody(connection, head)) };
-  const body = Buffer.from(JSON.stringify(received), 'latin1').toString('latin1');
+  const body = JSON.stringify(received);
   const fields = `Content-Type: application/json\r\nContent-Length: ${body.length}`;
   connection.write(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n${head.method === 'HEAD' ? '' : body}`);
+}
+
+/** startGrpcServer starts the server of test/tools/grpc on all addresses; its log goes to `directory`. */
+export async function startGrpcServer(directory: string, port: number): Promise<ServerProcess> {
+  const isReady = async (): Promise<boolean> => {
+    const socket = net.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+    return true;
+  };
+  const args = ['serve', `0.0.0.0:${port}`];
+  return await startServer({ name: 'grpc-peer', command: await toolPath('grpc-peer'), args, directory, isReady });
 }
 
 async function startHttp2(server: http2.Http2Server | http2.Http2SecureServer, port: number): Promise<AsyncDisposable> {
@@ -134,7 +148,8 @@ async function startHttp2(server: http2.Http2Server | http2.Http2SecureServer, p
     });
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
-      const { localAddress = '', localPort = 0 } = stream.session?.socket as unknown as AddressInfo & Socket;
+      const socket = stream.session?.socket;
+      const { localAddress = '', localPort = 0 } = socket ?? {};
       const list = raw.slice(pseudoLength(raw));
       const received: Received = {
         address: `${localAddress}:${localPort}`,
