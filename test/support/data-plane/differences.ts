@@ -44,7 +44,7 @@ const table = {
   },
   'Twins of managed headers': {
     traefik: 'Passes `X_Real_Ip` and the like on.',
-    sluice: 'Drops them where the peer is not trusted to set the header itself.',
+    sluice: 'Drops them, whoever sends them.',
     why: 'CGI and WSGI read both names as one.',
     strict: 'Sluice',
   },
