@@ -11,7 +11,9 @@ import { type Cluster, startCluster } from '../support/cluster.ts';
 import { putNamespace } from '../support/objects.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const files = globSync('crds/traefik/*.yaml', { cwd: root }).map((file) => path.join(root, file));
+const files = globSync('crds/traefik/*.yaml', { cwd: root })
+  .filter((file) => !file.endsWith('kustomization.yaml'))
+  .map((file) => path.join(root, file));
 
 let cluster: Cluster;
 
