@@ -24,8 +24,7 @@ export interface InvalidObject {
 }
 
 /**
- * exposition returns the text of `/metrics` in pieces of some hundred series, so that who writes it can let others work in
- * between: the primary also hands out connections. Names and labels are Traefik's (pkg/observability/metrics/prometheus.go).
+ * exposition returns the text of `/metrics` in pieces of some hundred series. Names and labels are Traefik's (pkg/observability/metrics/prometheus.go).
  * It is written here rather than by prom-client, which takes some ten times as long for the same text.
  */
 export function* exposition(state: ProxyState): Generator<string> {

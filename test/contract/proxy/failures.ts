@@ -6,7 +6,7 @@ import { type Answer, ask, connectHttp1 } from '../../support/data-plane/http1-c
 import { routeObjects, serviceObjects, traefikObject } from '../../support/data-plane/objects.ts';
 import { hastyMs } from '../../support/data-plane/planes.ts';
 import type { Ports, Script } from '../../support/data-plane/upstream.ts';
-import { differs, get, type Request, requestText } from './requests.ts';
+import { differs, get, type Request, requestText, soonMs } from './requests.ts';
 
 function objects(ports: Ports): readonly KubernetesObject[] {
   return [
@@ -74,9 +74,6 @@ function breaksOff(name: string, text: string, end?: 'End' | 'Reset'): Case {
 
 const length10 = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc';
 const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n';
-
-/** soonMs is how long the other side may take to hear of an end. */
-const soonMs = 100;
 
 /** A case of a client that goes away: `leave` is called once the server has said `before`. */
 function abandoned(name: string, before: string, options: Request = {}): Case {

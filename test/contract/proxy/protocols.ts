@@ -9,7 +9,7 @@ import type { At, Case, CaseGroup } from '../../support/data-plane/case.ts';
 import { type Fields, fieldsOf } from '../../support/data-plane/http1-client.ts';
 import { namespace, routeObjects, serviceObjects, traefikObject } from '../../support/data-plane/objects.ts';
 import type { Ports, Script } from '../../support/data-plane/upstream.ts';
-import { differs, get, received } from './requests.ts';
+import { differs, get, received, soonMs } from './requests.ts';
 
 const transports = {
   insecure: { insecureSkipVerify: true },
@@ -265,7 +265,7 @@ const fromHttp2: readonly Case[] = [
       const tookMs = (await ended) - leftMs;
       const { status } = await send(session, 'protocols', {});
       session.destroy();
-      return { status, isSoon: tookMs < 100 || at.plane.name === 'traefik' };
+      return { status, isSoon: tookMs < soonMs || at.plane.name === 'traefik' };
     },
     { status: 200, isSoon: true },
   ),

@@ -61,3 +61,9 @@ export function ownFields(fields: Fields): Fields {
 export function differs(each: Case, difference: DifferenceName, sluice: object): Case {
   return { ...each, differs: difference, sluice };
 }
+
+/**
+ * soonMs is how long a server may take to hear that a client left. It hears of it within 100 ms (test/unit/proxy/server); here
+ * dozens of cases at once wait for the same two cores, and without an abort it would not hear of it at all.
+ */
+export const soonMs = 1000;

