@@ -161,7 +161,7 @@ async function serveUntilStopped(
 }
 
 function startAdmin(parts: Parts, primary: Primary): Promise<HealthServer> {
-  const { settings, options, clock } = parts;
+  const { settings, options } = parts;
   const processMetrics = options.isWholeProcess === true ? createProcessMetrics() : undefined;
   return startHealthServer({
     host: settings.adminHost,
