@@ -47,6 +47,19 @@ function answered(
   return { name, run, traefik };
 }
 
+/** Traefik sends a length or chunks, as it happens to see the end of the answer before or after it writes the head. */
+const emptyChunked: Case = {
+  name: 'an empty chunked answer',
+  run: async (at) => {
+    const headers = at.scripted(async (connection) =>
+      connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
+    );
+    const { status, body, isWhole } = await get(at, 'bodies', { headers });
+    return { status, body, isWhole };
+  },
+  traefik: { status: 200, body: '', isWhole: true },
+};
+
 /** talk opens a connection, sends a request whose server is scripted, and lets both ends talk. */
 async function talk<T>(
   at: At,
@@ -306,7 +319,7 @@ const cases: readonly Case[] = [
     framing: 'Chunked',
     body: 'abcde',
   }),
-  answered('an empty chunked answer', `HTTP/1.1 200 OK\r\n${chunked}\r\n0\r\n\r\n`, { body: '', isWhole: true }),
+  emptyChunked,
   answered(
     'an answer up to the end of the connection',
     'HTTP/1.1 200 OK\r\n\r\nabc',
