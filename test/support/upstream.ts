@@ -1,6 +1,7 @@
 /** Calls of an UpstreamClient, and what its handlers were told. */
 import type { Duplex, Readable } from 'node:stream';
 import type { Server, Transport } from '../../src/proxy/configuration.ts';
+import { defaultTransport } from '../../src/proxy/services/service-table.ts';
 import type {
   ResponseHandler,
   ResponseHead,
@@ -10,29 +11,15 @@ import type {
   UpstreamFailure,
 } from '../../src/proxy/upstream/upstream.ts';
 
-/** transport returns a Transport with Traefik's default times. */
+/** transport returns the default Transport with changes. */
 export function transport(changes: Partial<Transport> = {}): Transport {
-  return {
-    name: 'default@internal',
-    serverName: undefined,
-    isInsecure: false,
-    rootCas: [],
-    certificates: [],
-    maxIdlePerHost: 200,
-    isHttp2Disabled: false,
-    dialTimeoutMs: 30_000,
-    responseHeaderTimeoutMs: 0,
-    idleTimeoutMs: 90_000,
-    ...changes,
-  };
+  return { ...defaultTransport, ...changes };
 }
 
 /** localServer returns the Server at a port of 127.0.0.1. */
 export function localServer(port: number, scheme: Server['scheme'] = 'http'): Server {
   return { url: `${scheme}://127.0.0.1:${port}`, scheme, host: '127.0.0.1', port, isFenced: false };
 }
-
-const defaultTransport = transport();
 
 /** get returns a GET of `/` from a server. */
 export function get(server: Server, changes: Partial<UpstreamCall> = {}): UpstreamCall {

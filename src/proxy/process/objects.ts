@@ -30,8 +30,6 @@ export interface ProxyObjects {
   get(kind: ObjectKind, key: ObjectKey): KubernetesObject | undefined;
   /** lastContactMs is the monotonic time when all of it was last known to follow the server. */
   lastContactMs(): number;
-  /** missingKinds are those that the server does not know; they are looked for again and again. */
-  missingKinds(): readonly string[];
   readonly stopped: Promise<void>;
 }
 
@@ -94,7 +92,6 @@ export function followObjects(options: ObjectsOptions, signal: AbortSignal): Pro
     synced,
     get: (kind, key) => stores.get(kind)?.get(key),
     lastContactMs: () => Math.min(...reflectors().map(({ reflector }) => reflector.lastContactMs)),
-    missingKinds: () => all.filter(({ reflector }) => reflector.isKindMissing).map(({ kind }) => kind),
     stopped: Promise.all(running).then(named.stopped),
   };
 }

@@ -35,7 +35,6 @@ export interface Primary {
   isServing(): boolean;
   /** state is what `/metrics` shows. */
   state(): ProxyState;
-  missingKinds(): readonly string[];
   /** restart replaces the workers one by one. */
   restart(): Promise<void>;
   /** stop drains the workers, and resolves when they and all watches have ended. */
@@ -75,7 +74,6 @@ export function startPrimary(options: PrimaryOptions): Primary {
   return {
     catalog,
     isServing: () => isServing,
-    missingKinds: () => objects.missingKinds(),
     restart: () => pool.restart(),
     state: () => stateOf({ settings, catalog, totals, reloads, objects, clock }),
     serve: async () => {
