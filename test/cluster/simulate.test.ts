@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRandom, drawBinomial } from '../../src/cli/simulate-split.ts';
-import { formatTime } from '../../src/clock.ts';
+import { formatTime, systemClock, type Clock } from '../../src/clock.ts';
 import { runSimulate, type SimulateCall, type SimulateResult } from '../../src/simulate.ts';
 import { toolFile } from '../support/build-tools.ts';
 import { startCluster } from '../support/cluster.ts';
@@ -97,6 +97,8 @@ function service(name: string) {
 
 describe('simulate, with the samples of a real Prometheus', () => {
   const untilMs = Math.floor(Date.now() / scrapeMs) * scrapeMs;
+  // A history that ends at another time with each call is another history.
+  const clock: Clock = { ...systemClock, nowMs: () => untilMs };
   let prometheus: Prometheus;
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 
@@ -121,7 +123,7 @@ describe('simulate, with the samples of a real Prometheus', () => {
         replays: '10',
         ...call,
       },
-      { env: {}, signal: new AbortController().signal },
+      { env: {}, signal: new AbortController().signal, clock },
     );
 
   test('it reads what stable has answered, and says what that can prove', async () => {
