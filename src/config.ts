@@ -2,7 +2,13 @@
 import type { ObjectKey } from './api/kubernetes.ts';
 import { electionTimingProblems, type ElectionTimings } from './controller/election-timings.ts';
 import { sourceNames, type SourceName } from './reconciler/samplers.ts';
-import { createSettingReader, isHttpUrl, refuseProblems, type SettingReader } from './setting-reader.ts';
+import {
+  createSettingReader,
+  isHttpUrl,
+  refuseProblems,
+  type ReadSettings,
+  type SettingReader,
+} from './setting-reader.ts';
 import type { UserQueryMode } from './source/user-query.ts';
 import { isCronExpression } from './telemetry/cron.ts';
 import type { LogLevel } from './telemetry/logger.ts';
@@ -111,6 +117,13 @@ type SettingName = keyof typeof settingDefaults;
 
 /** parseSettings returns the settings; it throws ConfigInvalid with every problem in one message. */
 export function parseSettings(raw: RawSettings): ControllerSettings {
+  const { settings, problems } = readSettings(raw);
+  refuseProblems(problems);
+  return settings;
+}
+
+/** readSettings returns the settings and a sentence for each problem; with any of them the settings are of no use. */
+export function readSettings(raw: RawSettings): ReadSettings<ControllerSettings> {
   const reader = createSettingReader<SettingName>(raw, settingDefaults);
   const { optionalText, durationMs, positiveMs, oneOf, matching, problems } = reader;
   const [healthHost, healthPort] = reader.address('healthAddress');
@@ -142,8 +155,7 @@ export function parseSettings(raw: RawSettings): ControllerSettings {
     logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
   };
   problems.push(...prometheusProblems(settings.prometheus));
-  refuseProblems(problems);
-  return Object.freeze(settings);
+  return { settings: Object.freeze(settings), problems };
 }
 
 function parseScrape({ optionalText, positiveMs, matching, problems }: Reader): ScrapeSettings {

@@ -9,3 +9,12 @@ export {
 } from './config.ts';
 export { createLogger, type Logger, type LogLevel } from './telemetry/logger.ts';
 export { SluiceError, errorTable, type ErrorCode } from './errors.ts';
+export type {
+  CallOptions,
+  JsonPatchOperation,
+  ListOptions,
+  ObjectList,
+  ObjectStore,
+  WatchEvent,
+  WriteOutcome,
+} from './api/object-store.ts';

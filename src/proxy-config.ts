@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls';
 import type { EntryPoint, EntryPointTls } from './proxy/entry-point.ts';
 import { parseEntryPoint } from './proxy/entry-point-text.ts';
 import type { AccessLogSettings, ProxySettings } from './proxy/settings.ts';
-import { createSettingReader, refuseProblems, type SettingReader } from './setting-reader.ts';
+import { createSettingReader, refuseProblems, type ReadSettings, type SettingReader } from './setting-reader.ts';
 
 /** RawProxySettings are the texts of flags and environment; undefined and an empty text take the default. */
 export type RawProxySettings = Readonly<Partial<Record<ProxySettingName, string>>>;
@@ -39,6 +39,13 @@ const mostWorkers = 4;
 
 /** parseProxySettings returns the settings; it throws ConfigInvalid with every problem in one message. `cores` is how many the process may use. */
 export function parseProxySettings(raw: RawProxySettings, cores: number): ProxySettings {
+  const { settings, problems } = readProxySettings(raw, cores);
+  refuseProblems(problems);
+  return settings;
+}
+
+/** readProxySettings returns the settings and a sentence for each problem; with any of them the settings are of no use. */
+export function readProxySettings(raw: RawProxySettings, cores: number): ReadSettings<ProxySettings> {
   const reader = createSettingReader<ProxySettingName>(raw, proxySettingDefaults);
   const { optionalText, durationMs, oneOf, matching, problems } = reader;
   const isOn = (name: ProxySettingName): boolean => oneOf(name, ['true', 'false']) === 'true';
@@ -64,8 +71,7 @@ export function parseProxySettings(raw: RawProxySettings, cores: number): ProxyS
     accessLog: parseAccessLog(reader, isOn('accessLogQuery')),
     logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
   };
-  refuseProblems(problems);
-  return Object.freeze(settings);
+  return { settings: Object.freeze(settings), problems };
 }
 
 function parseBuckets({ matching }: Reader): readonly number[] {

@@ -1,24 +1,17 @@
 /** run wires the controller together; nothing here is global, so several instances can run in one process. */
 import { keyOf, type ObjectKey } from './api/kubernetes.ts';
 import type { Rollout } from './api/rollout.ts';
+import type { ObjectStore } from './api/object-store.ts';
 import type { HistoryEntry } from './api/rollout-status.ts';
+import { ownStore, openCluster, type Backing } from './backing.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { parseSettings, type ControllerSettings, type RawSettings } from './config.ts';
 import { runController } from './controller/controller.ts';
 import { createRateLimiter } from './controller/rate-limiter.ts';
 import { WorkQueue } from './controller/work-queue.ts';
-import { loadKubeConfig } from './kube/config.ts';
 import { createEventRecorder, type EventRecorder } from './kube/events.ts';
-import { createKubeObjectStore, type KubeObjectStore } from './kube/kube-object-store.ts';
-import { startLeadership, type Leadership } from './leadership.ts';
-import {
-  observeCredentials,
-  observeQueue,
-  observeRequests,
-  observeSource,
-  observeWatches,
-  showState,
-} from './observers.ts';
+import type { Leadership } from './leadership.ts';
+import { observeQueue, observeSource, observeWatches, showState } from './observers.ts';
 import { createAudit, resyncPriority } from './reconciler/audit.ts';
 import type { RecordEvent } from './reconciler/act.ts';
 import { createReconciler, type Reconcile } from './reconciler/reconciler.ts';
@@ -45,6 +38,8 @@ export interface Transition {
 export interface RunOptions {
   /** signal stops the controller. */
   readonly signal: AbortSignal;
+  /** store is where the objects are; left out, the API server of the kubeconfig. Whoever gives one sees to it that nobody else works on it. */
+  readonly store?: ObjectStore;
   /** logger writes JSON lines to standard output where left out. */
   readonly logger?: Logger;
   /** env is where KUBECONFIG and the pod's API server are looked up. */
@@ -92,20 +87,20 @@ async function start(
   onReady: (started: { readonly healthPort: number }) => void,
 ): Promise<void> {
   const settings = parseSettings(raw);
-  const { clock = systemClock, random = Math.random, env = {} } = options;
+  const { clock = systemClock, random = Math.random } = options;
   const logger = options.logger ?? createLogger({ level: settings.logLevel });
   const metrics = createMetrics({ process: options.isWholeProcess });
-  const connection = await loadKubeConfig({ ...settings, env, clock, onNotice: observeCredentials(logger) });
-  const observer = observeRequests(metrics);
-  const store = createKubeObjectStore(connection, { clock, random, version, fieldManager: 'sluice', observer });
+  const { store } = options;
+  const backing =
+    store === undefined
+      ? await openCluster(settings, { ...options, clock, random, logger, metrics })
+      : ownStore(store, clock);
   const source = await createSource(settings, clock, { random, onHealth: observeSource(logger) });
-  const namespace = connection.namespace ?? 'sluice-system';
   try {
-    const parts = { settings, options, clock, random, logger, metrics, store, source, namespace };
-    await runWith(parts, onReady);
+    await runWith({ settings, options, clock, random, logger, metrics, backing, source }, onReady);
     logger.info('stopped');
   } finally {
-    await Promise.all([store.close(), source.close()]);
+    await Promise.all([backing.close(), source.close()]);
   }
 }
 
@@ -116,13 +111,13 @@ interface Parts {
   readonly random: () => number;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  readonly store: KubeObjectStore;
+  readonly backing: Backing;
   readonly source: PrometheusSource;
-  readonly namespace: string;
 }
 
 async function runWith(parts: Parts, onReady: (started: { readonly healthPort: number }) => void): Promise<void> {
-  const { settings, metrics, store, clock, random, logger, options } = parts;
+  const { settings, metrics, backing, clock, random, logger, options } = parts;
+  const { store } = backing;
   const { signal } = options;
   const queue = new WorkQueue<ObjectKey>({ clock, observer: observeQueue(metrics) });
   const watches = startWatches(
@@ -138,16 +133,14 @@ async function runWith(parts: Parts, onReady: (started: { readonly healthPort: n
     isReady: readiness(watches, clock),
   });
   const recorder = createRecorder(parts);
-  const scrape = createScrape(settings, watches.caches, { ...parts, nowMs: () => serverNowMs(parts) });
+  const scrape = createScrape(settings, watches.caches, { ...parts, nowMs: backing.nowMs });
   let leadership: Leadership | undefined;
   let auditing: Promise<void> | undefined;
   try {
     await untilSynced(watches, signal);
     if (signal.aborted) return;
     logger.info('ready', { version, healthPort: health.port });
-    leadership = startLeadership(settings.election, {
-      ...parts,
-      client: store.client,
+    leadership = backing.lead({
       rollouts: () => watches.rollouts(),
       wake: (rollout) => queue.add(keyOf(rollout)),
     });
@@ -162,13 +155,8 @@ async function runWith(parts: Parts, onReady: (started: { readonly healthPort: n
   }
 }
 
-/** serverNowMs is the API server's time, which all times in status are. */
-function serverNowMs({ clock, store }: Parts): number {
-  return clock.nowMs() + store.serverOffsetMs();
-}
-
-function createRecorder({ store, clock, random, metrics, logger }: Parts): EventRecorder {
-  return createEventRecorder(store, {
+function createRecorder({ backing, clock, random, metrics, logger }: Parts): EventRecorder {
+  return createEventRecorder(backing.store, {
     clock,
     random,
     component: 'sluice',
@@ -189,8 +177,8 @@ interface Machinery {
 }
 
 function createReconcile(parts: Parts, { watches, queue, recorder, leadership, scrape }: Machinery): Reconcile {
-  const { settings, options, clock, logger, metrics, store, source } = parts;
-  const nowMs = (): number => serverNowMs(parts);
+  const { settings, options, clock, logger, metrics, source } = parts;
+  const { store, nowMs } = parts.backing;
   const samplerOf = (source: MetricSource): Sampler =>
     new Sampler({
       source,
@@ -252,12 +240,12 @@ async function reconcileAll(
 
 /** startAudit compares the caches of this replica with the API server, and looks at all Rollouts again meanwhile. */
 function startAudit(parts: Parts, watches: Watches, queue: WorkQueue<ObjectKey>): Promise<void> {
-  const { settings, options, clock, random, logger, metrics, store } = parts;
+  const { settings, options, clock, random, logger, metrics } = parts;
   watchStalls({ clock, onStall: (stalledMs) => onStall(parts, stalledMs) }, options.signal);
   const audit = createAudit({
     schedule: settings.auditSchedule,
     kinds: watches.audited,
-    source: store,
+    source: parts.backing.audited,
     resync: {
       keys: () => [...watches.rollouts()].map(keyOf),
       add: (key) => queue.add(key, resyncPriority),

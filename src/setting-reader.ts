@@ -18,6 +18,12 @@ export interface SettingReader<N extends string> {
   readonly address: (name: N) => readonly [string, number];
 }
 
+/** ReadSettings is what was read, with a sentence for each problem. */
+export interface ReadSettings<S> {
+  readonly settings: S;
+  readonly problems: readonly string[];
+}
+
 /** createSettingReader reads `raw` over `defaults`; undefined and an empty text take the default. */
 export function createSettingReader<N extends string>(
   raw: Readonly<Partial<Record<N, string>>>,
