@@ -29,6 +29,7 @@ export const ranks: Readonly<Record<string, number>> = {
   standalone: 5,
   reconciler: 6,
   cli: 6,
+  'backing.ts': 7,
   'config.ts': 7,
   'proxy-config.ts': 7,
   'run-proxy.ts': 7,
@@ -36,11 +37,13 @@ export const ranks: Readonly<Record<string, number>> = {
   'observers.ts': 7,
   'manifest.ts': 7,
   'run.ts': 7,
+  'standalone-config.ts': 8,
+  'run-standalone.ts': 8,
   'simulate.ts': 7,
   'sources.ts': 7,
   'index.ts': 7,
-  demo: 8,
-  'main.ts': 9,
+  demo: 9,
+  'main.ts': 10,
 };
 
 /** readSources reads every TypeScript file below `directory`. */
