@@ -86,7 +86,7 @@ const proxyFlags: Readonly<Record<keyof typeof proxySettingDefaults, string>> = 
   allowCrossNamespace: 'whether routes may use services of other namespaces: true or false',
   allowExternalNameServices: 'whether Services of type ExternalName are served: true or false',
   strictTraefik: 'whether to do as Traefik where Sluice would do better: true or false',
-  workers: 'processes that serve; default: one for each core, at most 4',
+  workers: 'processes that serve, under one more; 1: a single process; default: one for each core, at most 4',
   acceptGrace: 'how long connections are still taken after SIGTERM',
   grace: 'how long open requests then have',
   adminAddress: 'host:port of /metrics, /api, /healthz, /readyz and /config',
@@ -101,7 +101,7 @@ const proxySettingNames = Object.keys(proxyFlags) as readonly (keyof typeof prox
 
 function proxyCommand(): Command {
   const command = subcommand('proxy').description(
-    'Serve IngressRoutes where there is no Traefik, until SIGTERM or SIGINT. SIGHUP replaces the workers one by one.',
+    'Serve IngressRoutes where there is no Traefik, until SIGTERM or SIGINT. SIGHUP replaces the workers one by one, if there are several.',
   );
   for (const name of proxySettingNames) {
     command.addOption(optionOf(name, proxyFlags[name], proxySettingDefaults[name]));

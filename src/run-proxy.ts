@@ -26,7 +26,10 @@ export type ProxyStore = Pick<ObjectStore, 'list' | 'watch' | 'create' | 'patch'
 export interface RunProxyOptions {
   /** signal stops the proxy: it drains, and then ends. */
   readonly signal: AbortSignal;
-  /** fork returns how each of so many workers is started; left out, this process is the only one, and serves on its own event loop. */
+  /**
+   * fork returns how each of so many workers is started. It is not asked for a single one, which takes nothing off this
+   * process that it needs: that costs a process less, and a connection need not be handed over. Left out, there is one.
+   */
   readonly fork?: (workers: number) => WorkerPoolOptions['spawn'];
   /** store is where the objects are; left out, the API server of the kubeconfig. */
   readonly store?: ProxyStore;
@@ -51,7 +54,7 @@ export interface RunningProxy {
   readonly serving: Promise<ServingProxy>;
   /** stopped resolves when `signal` has aborted and the last connection has gone. */
   readonly stopped: Promise<void>;
-  /** restart replaces the workers one by one, without a request lost; not where this process is the worker. */
+  /** restart replaces the workers one by one, without a request lost. Where this process serves by itself it does nothing. */
   restart(): Promise<void>;
 }
 
@@ -69,7 +72,9 @@ export function runProxy(raw: RawProxySettings, options: RunProxyOptions): Runni
     serving: serving.promise,
     stopped,
     restart: async () => {
-      if (options.fork !== undefined) await (await started).primary.restart();
+      const { primary, logger } = await started;
+      if (isForking(settings, options)) await primary.restart();
+      else logger.warn('nothing is restarted: with one worker this process serves by itself');
     },
   };
 }
@@ -86,7 +91,7 @@ async function start(
   settings: ProxySettings,
   options: RunProxyOptions,
   onServing: (proxy: ServingProxy) => void,
-): Promise<{ readonly primary: Primary; readonly stopped: Promise<void> }> {
+): Promise<{ readonly primary: Primary; readonly logger: Logger; readonly stopped: Promise<void> }> {
   const { clock = systemClock, random = Math.random } = options;
   const parts = {
     settings,
@@ -101,7 +106,7 @@ async function start(
     ...parts,
     source: store,
     spawn:
-      options.fork?.(settings.workers) ??
+      (isForking(settings, options) ? options.fork?.(settings.workers) : undefined) ??
       localWorker({ clock, createPlane: createPlane({ clock, random, writeLine: createLineWriter() }) }),
     onInvalid: ({ reason, message }, regarding) =>
       recorder.record({ regarding, type: 'Warning', reason, note: message, action: 'Serve' }),
@@ -114,7 +119,11 @@ async function start(
       await close();
     }
   };
-  return { primary, stopped: serve() };
+  return { primary, logger: parts.logger, stopped: serve() };
+}
+
+function isForking({ workers }: ProxySettings, { fork }: RunProxyOptions): boolean {
+  return fork !== undefined && workers > 1;
 }
 
 async function openStore({ settings, options, clock, random, logger }: Parts) {

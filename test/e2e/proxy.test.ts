@@ -134,6 +134,20 @@ describe('sluice proxy', { timeout: 240_000 }, () => {
     expect(answered).toBeGreaterThan(5_000);
   });
 
+  test('with one worker is one process, which SIGHUP leaves alone', async () => {
+    await putWeights(10);
+    const proxy = await startProxy(1);
+    await untilServed(proxy);
+    const churn = churnOf(proxy, { requestsPerConnection: 3 });
+    for (let sent = 0; sent < 5; sent += 1) {
+      const before = churn.answered();
+      process.kill(proxy.pid, 'SIGHUP');
+      await eventually(() => churn.answered() > before + 200, { describe: '200 more answers' });
+      expect(await childrenOf(proxy.pid)).toEqual([]);
+    }
+    expect((await churn.stop()).failures).toEqual([]);
+  });
+
   test.each([1, 4])('gives a canary of 1% its share with %i worker(s), whatever else changes', async (workers) => {
     await putWeights(1);
     const proxy = await startProxy(workers);
