@@ -16,6 +16,7 @@ import {
   scrapesIn,
   type Counter,
   type Instances,
+  type ScrapedTarget,
   type Span,
   type Target,
 } from './targets.ts';
@@ -43,11 +44,11 @@ export interface Late {
 /** Look is what the span of a rollout shows: nothing, an answer, or instances that need more than the span. */
 export type Look = { readonly kind: 'Absent' } | Counted | Late;
 
-/** Counted is an answer, without durations, and the targets that it is of. */
+/** Counted is an answer, without durations, and the targets that it is of; it may wait for durations, so it does not hold the counters. */
 export interface Counted {
   readonly kind: 'Counted';
   readonly outcome: SampleOutcome;
-  readonly targets: readonly Target[];
+  readonly targets: readonly ScrapedTarget[];
 }
 
 /** lookAt counts a rollout if its span holds all that this needs. */
@@ -61,7 +62,7 @@ export function lookAt(wanted: Wanted, data: Data): Look {
     return { kind: 'Counted', outcome: noData('TargetDown', message), targets: [] };
   }
   const late = targets.filter((target) => isLate(target, wanted));
-  if (late.length === 0) return { kind: 'Counted', outcome: count(wanted, data, { targets, requests }), targets };
+  if (late.length === 0) return counted(count(wanted, data, { targets, requests }), targets);
   const unread = late.filter(({ labels }) => !isRead(labels, wanted, data));
   return { kind: 'Late', instances: late.map(nameOf), unread: unread.map(nameOf) };
 }
@@ -73,8 +74,14 @@ export function recount(wanted: Wanted, data: Data, { instances }: Late): Counte
   const requests = [...wanted.services.keys()].flatMap((name) => data.requests.get(name) ?? []);
   const targets = targetsOf(wanted, data, { requests, spanOf });
   if ('kind' in targets) return { kind: 'Counted', outcome: targets, targets: [] };
-  const outcome = count(wanted, data, { targets, requests: requestsOf(wanted, data) });
-  return { kind: 'Counted', outcome, targets };
+  return counted(count(wanted, data, { targets, requests: requestsOf(wanted, data) }), targets);
+}
+
+function counted(outcome: SampleOutcome, targets: readonly Target[]): Counted {
+  const scraped = targets.map(({ labels, scrapes, misses, startedSeconds }): ScrapedTarget => {
+    return { labels, scrapes, misses, startedSeconds };
+  });
+  return { kind: 'Counted', outcome, targets: scraped };
 }
 
 /** countLate is recount for a source that has everything at once, durations too. */

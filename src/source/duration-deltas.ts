@@ -7,7 +7,7 @@ import { blockEndOf, type Block } from '../analysis/block.ts';
 import type { Durations } from '../analysis/durations.ts';
 import type { Buckets, BucketsByService } from './buckets.ts';
 import { compareProcess, type ProcessChange } from './process-change.ts';
-import { instanceOf, type Arm, type Target } from './targets.ts';
+import { instanceOf, type Arm, type ScrapedTarget } from './targets.ts';
 
 /** DurationWindow is the whole blocks in (sinceMs, untilMs], for some services and bounds (finite, ascending, in seconds). */
 export interface DurationWindow {
@@ -25,7 +25,7 @@ export type ArmDurations = NonNullable<Block['durations']>;
 
 /** countDurations returns by end of block how long the requests of both arms took; a block in which no instance could be compared is left out. */
 export function countDurations(
-  targets: readonly Target[],
+  targets: readonly ScrapedTarget[],
   all: BucketsByService,
   window: DurationWindow,
 ): ReadonlyMap<number, ArmDurations> {
@@ -48,7 +48,7 @@ interface Increase {
 
 /** One bucket that cannot be trusted discards the instance for both arms: the block must not say more of one than of the other. */
 function compareInstance(
-  { name, same }: { readonly name: string; readonly same: readonly Target[] },
+  { name, same }: { readonly name: string; readonly same: readonly ScrapedTarget[] },
   all: BucketsByService,
   window: DurationWindow,
   fromMs: number,
@@ -82,7 +82,7 @@ interface End {
 }
 
 function findEnds(
-  same: readonly Target[],
+  same: readonly ScrapedTarget[],
   window: DurationWindow,
   fromMs: number,
 ): { readonly from: End; readonly to: End; readonly process: ProcessChange } | undefined {
@@ -102,8 +102,12 @@ const noBuckets: Buckets = new Map();
  * lastScrape returns the last scrape of an instance up to `atMs`, or undefined where there is none or it failed. Two
  * scrapes back is as far as every window that holds the block can look.
  */
-function lastScrape(same: readonly Target[], atMs: number, { scrapeIntervalMs }: DurationWindow): number | undefined {
-  const lastOf = (times: (target: Target) => readonly number[]): number =>
+function lastScrape(
+  same: readonly ScrapedTarget[],
+  atMs: number,
+  { scrapeIntervalMs }: DurationWindow,
+): number | undefined {
+  const lastOf = (times: (target: ScrapedTarget) => readonly number[]): number =>
     Math.max(...same.map((target) => times(target).findLast((oneMs) => oneMs <= atMs) ?? Number.NEGATIVE_INFINITY));
   const scrapedMs = lastOf(({ scrapes }) => scrapes);
   const isUp = scrapedMs > lastOf(({ misses }) => misses) && atMs - scrapedMs <= 2 * scrapeIntervalMs;

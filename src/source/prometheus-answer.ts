@@ -1,8 +1,9 @@
 /** Reads the JSON of Prometheus' query API (https://prometheus.io/docs/prometheus/latest/querying/api/). */
 import type { QueryOutcome } from '../analysis/metric-source.ts';
+import { parseByRow } from './answer-rows.ts';
 import type { Labels, Series } from './series.ts';
 
-/** ApiData is `data` of a successful answer. */
+/** ApiData is `data` of a successful answer; in a matrix each row is a Series. */
 export interface ApiData {
   readonly resultType?: string;
   readonly result?: unknown;
@@ -19,15 +20,40 @@ export interface ApiBody {
 
 type Point = readonly [number, string];
 
+interface MatrixRow {
+  readonly metric: Labels;
+  readonly values?: readonly Point[];
+}
+
+/** parseAnswer returns the body of an answer, or undefined where it is none. */
+export function parseAnswer(bytes: Buffer): ApiBody | undefined {
+  try {
+    const { body, rows } = parseByRow(bytes, readRow);
+    if (typeof body !== 'object' || body === null) return undefined;
+    const { data, ...rest } = body as ApiBody;
+    if (data === undefined) return rest;
+    const { result } = data;
+    if (rows === undefined && (data.resultType !== 'matrix' || !Array.isArray(result))) return body;
+    return { ...rest, data: { ...data, result: rows ?? (result as readonly unknown[]).map(readRow) } };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A row of a vector has a value; that of a matrix has none if it consists of histograms. */
+function readRow(row: unknown): unknown {
+  return typeof row === 'object' && row !== null && !('value' in row) ? toSeries(row as MatrixRow) : row;
+}
+
+function toSeries({ metric: labels, values = [] }: MatrixRow): Series {
+  const samples = new Map<number, number>();
+  for (const [seconds, text] of values) samples.set(Math.round(seconds * 1000), parseValue(text));
+  return { labels, samples };
+}
+
 /** readMatrix returns the series of a range answer, or undefined when it is none. */
-export function readMatrix(data: ApiData): readonly Series[] | undefined {
-  if (data.resultType !== 'matrix' || !Array.isArray(data.result)) return undefined;
-  const rows = data.result as readonly { readonly metric: Labels; readonly values?: readonly Point[] }[];
-  return rows.map(({ metric: labels, values = [] }) => {
-    const samples = new Map<number, number>();
-    for (const [seconds, text] of values) samples.set(Math.round(seconds * 1000), parseValue(text));
-    return { labels, samples };
-  });
+export function readMatrix({ resultType, result }: ApiData): readonly Series[] | undefined {
+  return resultType === 'matrix' && Array.isArray(result) ? (result as readonly Series[]) : undefined;
 }
 
 /** readNumber returns the single number of an instant answer; several, or none that is a number, are an Error. */

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { SluiceError } from '../errors.ts';
 import type { Access, AccessSource } from './access-files.ts';
-import type { ApiBody, ApiData } from './prometheus-answer.ts';
+import { parseAnswer, type ApiBody, type ApiData } from './prometheus-answer.ts';
 import { createPools } from './pools.ts';
 import type { Turns } from './turns.ts';
 
@@ -140,7 +140,7 @@ async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Prom
 }
 
 function readAnswer(status: number, bytes: Buffer, say: (message: string) => string): ApiAnswer<ApiResult> {
-  const body = parseBody(bytes.toString('utf8'));
+  const body = parseAnswer(bytes);
   if (status >= 300 && status < 400) {
     return failure('SourceRefused', say(`answered ${status}, a redirect; configure the URL that it leads to.`));
   }
@@ -161,15 +161,6 @@ function refusal(status: number, message: string): ApiFailure {
   const refused = failure(status >= 500 || status === 429 ? 'SourceUnreachable' : 'SourceRefused', message);
   // Prometheus answers 422 where a query would load too many samples, a proxy 413 where the body is too large.
   return status === 413 || status === 422 ? { ...refused, isTooMuch: true } : refused;
-}
-
-function parseBody(text: string): ApiBody | undefined {
-  try {
-    const body: unknown = JSON.parse(text);
-    return typeof body === 'object' && body !== null ? body : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function errorText(body: ApiBody | undefined): string {

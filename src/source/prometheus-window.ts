@@ -60,7 +60,7 @@ async function readPieces(
   for (const ask of pieces) {
     const answer = await ask();
     if (answer.kind === 'Failure') return answer;
-    const series = await turns.take(() => readMatrix(answer.value.data));
+    const series = readMatrix(answer.value.data);
     if (series === undefined) return noMatrix;
     read.push(series);
     bytes = Math.max(bytes, answer.value.bytes);

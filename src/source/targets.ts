@@ -26,6 +26,9 @@ export interface Target {
   readonly strays: readonly number[];
 }
 
+/** ScrapedTarget is what of a target is needed when its counters have been counted. */
+export type ScrapedTarget = Omit<Target, 'counters' | 'strays'>;
+
 /** Span is a stretch of time, both ends included, in milliseconds since the epoch. */
 export interface Span {
   readonly fromMs: number;
