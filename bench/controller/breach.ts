@@ -1,8 +1,10 @@
 /**
- * Every Rollout stands in one long step, is judged (mode Enforce) and passes, or will. Then K canaries fail in the same scrape of
- * the same Traefik pod, each with a ratio of its own. The time of each runs from the moment when the stand-in had sent the
- * first answer with the failing sample to the moment when the API server had answered the PATCH that takes the canary out
- * (stage ResponseComplete of the audit log).
+ * Every Rollout stands in one long step, is judged (mode Enforce) and passes, or will. Then K canaries begin to fail in the
+ * same scrape of the same Traefik pod, each with a ratio of its own, and go on failing. One bad block proves nothing yet
+ * (src/analysis/wealth.ts), so the time of each runs from the answer that was the first to prove a breach of any of them,
+ * the k-th with failing samples, and is the same k for all: from the moment when the stand-in had sent it to the moment
+ * when the API server had answered the PATCH that takes the canary out (stage ResponseComplete of the audit log). Who needs
+ * one more answer than others is a block late here.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resources } from '../../src/api/kubernetes.ts';
@@ -25,7 +27,7 @@ const spec = {
   revision: '2026.11.3',
   steps: [{ weight, duration: '12h' }],
   // A canary that is proven safe would leave the step early.
-  analysis: { mode: 'Enforce', minRequests: 100, pace: 'Time' },
+  analysis: { mode: 'Enforce', minRequests: 100, pace: 'Time', warmup: '10s' },
 } as const;
 
 /** runBreach lets all Rollouts stand and some fail, and measures. */
@@ -42,7 +44,7 @@ export async function runBreach(
   await untilCompared(stage, controller, rollouts);
   say(`measuring ${seconds} s before the breach`);
   const window = await measureWindow(stage, controller, seconds);
-  const plan = planBreach(stage.audit.requests, rollouts, breach);
+  const plan = planBreach(rollouts, breach);
   const breachMs = await stage.standIn.breach(plan);
   say(`${breach} canaries fail at ${new Date(breachMs).toISOString()}`);
   const found = await untilAnswered(stage, controller, { breachMs, plan });
@@ -62,6 +64,8 @@ export async function runBreach(
       breachAnswered: found.delaysMs.length,
       breachLastPatchMs: found.lastPatchMs,
       sampleToAnswerMs: found.sampleToAnswerMs,
+      answersNeeded: found.answersNeeded,
+      neededMore: found.neededMore,
       inversionsShare: found.inversionsShare,
     },
     problems,
@@ -91,15 +95,13 @@ function isCompared({ status }: Rollout): boolean {
 }
 
 /** planBreach chooses canaries all over the list, and gives each a ratio of its own, in no order of their names. */
-function planBreach(requests: readonly ApiRequest[], rollouts: number, breach: number): BreachOrder {
-  const writes = routeWrites(requests);
-  const nowMs = Date.now();
+function planBreach(rollouts: number, breach: number): BreachOrder {
   return Array.from({ length: breach }, (_none, place) => {
-    const index = Math.floor((place * rollouts) / breach);
     const ratio = ratioOf(place, breach);
-    const startMs = (writes.get(appName(index))?.[0] ?? nowMs) + 5_000;
-    const requestsSoFar = (requestsPerSecond * (nowMs - startMs)) / 1000;
-    return { index, errors: Math.ceil((requestsSoFar * ratio) / (1 - ratio)) };
+    return {
+      index: Math.floor((place * rollouts) / breach),
+      errorsPerSecond: (requestsPerSecond * ratio) / (1 - ratio),
+    };
   });
 }
 
@@ -110,10 +112,13 @@ function ratioOf(place: number, breach: number): number {
 
 interface Found {
   readonly delaysMs: readonly number[];
-  /** lastPatchMs is the time from the first answer with any of the breaches to the last patch. */
+  /** lastPatchMs is the time from the first of the answers that proved a breach to the last patch. */
   readonly lastPatchMs: number | null;
-  /** sampleToAnswerMs is the age of the failing sample when the first answer with it had been sent. */
+  /** sampleToAnswerMs is the age of the first failing sample when the first answer with it had been sent. */
   readonly sampleToAnswerMs: number | null;
+  /** answersNeeded is how many answers with failing samples came before the patch, at least; neededMore is of how many canaries there were more. */
+  readonly answersNeeded: number | null;
+  readonly neededMore: number | null;
   /** inversionsShare is the share of pairs of which the lesser breach was patched first: 0 is worst first, 0.5 no order. */
   readonly inversionsShare: number | null;
   readonly problems: readonly string[];
@@ -124,40 +129,61 @@ async function untilAnswered(
   controller: Controller,
   { breachMs, plan }: { readonly breachMs: number; readonly plan: BreachOrder },
 ): Promise<Found> {
-  const patchedAt = (): ReadonlyMap<number, number> => firstWrites(stage.audit.requests, breachMs);
-  const isDone = (): boolean => patchedAt().size >= plan.length;
+  const patched = (): ReadonlyMap<number, ApiRequest> => firstWrites(stage.audit.requests, breachMs);
+  const isDone = (): boolean => patched().size >= plan.length;
   const isComplete = await followAudit(stage, controller, { isDone, timeoutMs: 180_000 });
-  const patches = patchedAt();
-  const sent = new Map((await stage.standIn.firstAnswers()).map(({ index, sentMs }) => [index, sentMs]));
+  const patches = patched();
+  const problems = isComplete ? [] : [`${patches.size} of ${plan.length} breaches were answered in 180 s`];
+  const sent = new Map((await stage.standIn.breachAnswers()).map(({ index, sentMs }) => [index, sentMs]));
   const pairs = plan.flatMap(({ index }) => {
-    const [sentMs, patchMs] = [sent.get(index), patches.get(index)];
-    return sentMs === undefined || patchMs === undefined ? [] : [{ sentMs, patchMs }];
+    const [answers, patch] = [sent.get(index), patches.get(index)];
+    return answers === undefined || patch === undefined
+      ? []
+      : [{ answers, patch, needed: countBefore(answers, patch) }];
   });
-  const firstSentMs = Math.min(...pairs.map(({ sentMs }) => sentMs));
-  const lastMs = Math.max(...pairs.map(({ patchMs }) => patchMs));
+  const inversions = inversionsShare(plan, patches);
+  if (pairs.length === 0) return { ...nothing, inversionsShare: inversions, problems };
+  const needed = Math.min(...pairs.map((pair) => pair.needed));
+  const provenMs = (answers: readonly number[]): number => answers[needed - 1] ?? breachMs;
+  const firstMs = Math.min(...pairs.map(({ answers }) => provenMs(answers)));
   return {
-    delaysMs: pairs.map(({ sentMs, patchMs }) => patchMs - sentMs),
-    lastPatchMs: pairs.length === 0 ? null : round(lastMs - firstSentMs, 1),
-    sampleToAnswerMs: pairs.length === 0 ? null : round(firstSentMs - breachMs),
-    inversionsShare: inversionsShare(plan, patches),
-    problems: isComplete ? [] : [`${patches.size} of ${plan.length} breaches were answered in 180 s`],
+    delaysMs: pairs.map(({ answers, patch }) => patch.doneMs - provenMs(answers)),
+    lastPatchMs: round(Math.max(...pairs.map(({ patch }) => patch.doneMs)) - firstMs, 1),
+    sampleToAnswerMs: round(Math.min(...pairs.map(({ answers }) => answers[0] ?? breachMs)) - breachMs),
+    answersNeeded: needed,
+    neededMore: pairs.filter((pair) => pair.needed > needed).length,
+    inversionsShare: inversions,
+    problems,
   };
 }
 
-/** firstWrites returns when the first route write after `sinceMs` was answered, by application. */
-function firstWrites(requests: readonly ApiRequest[], sinceMs: number): ReadonlyMap<number, number> {
-  const first = new Map<number, number>();
+const nothing = {
+  delaysMs: [],
+  lastPatchMs: null,
+  sampleToAnswerMs: null,
+  answersNeeded: null,
+  neededMore: null,
+} as const;
+
+/** countBefore counts the answers that had been sent when the API server got the patch. */
+function countBefore(answers: readonly number[], { receivedMs }: ApiRequest): number {
+  return answers.filter((sentMs) => sentMs <= receivedMs).length;
+}
+
+/** firstWrites returns the first route write after `sinceMs`, by application. */
+function firstWrites(requests: readonly ApiRequest[], sinceMs: number): ReadonlyMap<number, ApiRequest> {
+  const first = new Map<number, ApiRequest>();
   for (const request of requests) {
     const index = indexOfApp(request.name);
     if (index === undefined || request.doneMs < sinceMs || !isRouteWrite(request)) continue;
-    first.set(index, Math.min(first.get(index) ?? Number.POSITIVE_INFINITY, request.doneMs));
+    if (request.doneMs < (first.get(index)?.doneMs ?? Number.POSITIVE_INFINITY)) first.set(index, request);
   }
   return first;
 }
 
-function inversionsShare(plan: BreachOrder, patches: ReadonlyMap<number, number>): number | null {
+function inversionsShare(plan: BreachOrder, patches: ReadonlyMap<number, ApiRequest>): number | null {
   const byExcess = plan
-    .map(({ index }, place) => ({ ratio: ratioOf(place, plan.length), patchMs: patches.get(index) ?? 0 }))
+    .map(({ index }, place) => ({ ratio: ratioOf(place, plan.length), patchMs: patches.get(index)?.doneMs ?? 0 }))
     .toSorted((left, right) => right.ratio - left.ratio);
   let [inversions, pairs] = [0, 0];
   for (const [place, worse] of byExcess.entries()) {

@@ -10,7 +10,7 @@ import { benchNamespace } from './apps.ts';
 import { AuditLog, auditPolicyFor } from './audit-log.ts';
 import type { BenchOptions } from './options.ts';
 import { buildProgram, startController, type Controller } from './program.ts';
-import type { BreachOrder, FirstAnswers, StandInStats } from './stand-in.ts';
+import type { BreachAnswers, BreachOrder, StandInStats } from './stand-in.ts';
 import { programOf } from './usage.ts';
 
 /** StandInClient talks to the stand-in beside its API of Prometheus. */
@@ -18,7 +18,7 @@ export interface StandInClient {
   stats(): Promise<StandInStats>;
   /** breach lets canaries fail from the next scrape of the first pod on, and returns its time. */
   breach(order: BreachOrder): Promise<number>;
-  firstAnswers(): Promise<FirstAnswers>;
+  breachAnswers(): Promise<BreachAnswers>;
 }
 
 /** Stage is all that a mode needs. */
@@ -110,7 +110,7 @@ async function startStandIn(directory: string, rollouts: number): Promise<Runnin
     pid: server.pid,
     stop: () => server.stop(0),
     stats: async () => (await read('stats')) as StandInStats,
-    firstAnswers: async () => (await read('answers')) as FirstAnswers,
+    breachAnswers: async () => (await read('answers')) as BreachAnswers,
     breach: async (order) => {
       const answer = await request(`${url}/bench/breach`, { method: 'POST', body: JSON.stringify(order) });
       return ((await answer.body.json()) as { readonly atMs: number }).atMs;

@@ -22,16 +22,16 @@ export interface StandInStats {
   readonly refused: string | undefined;
 }
 
-/** BreachOrder is the body of POST /bench/breach: errors by application; the answer is `{atMs}` of the sample that shows them. */
-export type BreachOrder = readonly { readonly index: number; readonly errors: number }[];
+/** BreachOrder is the body of POST /bench/breach: errors a second by application; the answer is `{atMs}` of the first sample that shows them. */
+export type BreachOrder = readonly { readonly index: number; readonly errorsPerSecond: number }[];
 
-/** FirstAnswers is the answer of GET /bench/answers: when the first answer with the breach of an application was sent. */
-export type FirstAnswers = readonly { readonly index: number; readonly sentMs: number }[];
+/** BreachAnswers is the answer of GET /bench/answers: when each answer with samples of an application's breach was sent, ascending. */
+export type BreachAnswers = readonly { readonly index: number; readonly sentMs: readonly number[] }[];
 
 interface StandIn {
   readonly model: TrafficModel;
   readonly stats: { queries: number; series: number; bytes: number; refused: string | undefined };
-  readonly firstAnswers: Map<number, number>;
+  readonly breachAnswers: Map<number, number[]>;
 }
 
 /** Prometheus finds the last sample of an instant query up to five minutes back. */
@@ -42,7 +42,7 @@ function serve(port: number, rollouts: number): void {
   const standIn: StandIn = {
     model: createTrafficModel(rollouts, Date.now()),
     stats: { queries: 0, series: 0, bytes: 0, refused: undefined },
-    firstAnswers: new Map(),
+    breachAnswers: new Map(),
   };
   const server = createServer((request, response) => {
     readBody(request).then(
@@ -74,13 +74,13 @@ function answer(
     case '/bench/stats':
       return send(response, 200, JSON.stringify(standIn.stats));
     case '/bench/answers': {
-      const answers: FirstAnswers = [...standIn.firstAnswers].map(([index, sentMs]) => ({ index, sentMs }));
+      const answers: BreachAnswers = [...standIn.breachAnswers].map(([index, sentMs]) => ({ index, sentMs }));
       return send(response, 200, JSON.stringify(answers));
     }
     case '/bench/breach': {
       const atMs = nextBreachMs(Date.now());
-      for (const { index, errors } of JSON.parse(body) as BreachOrder)
-        standIn.model.breaches.set(index, { atMs, errors });
+      for (const { index, errorsPerSecond } of JSON.parse(body) as BreachOrder)
+        standIn.model.breaches.set(index, { atMs, errorsPerSecond });
       return send(response, 200, JSON.stringify({ atMs }));
     }
     default:
@@ -89,7 +89,7 @@ function answer(
 }
 
 function answerQuery(standIn: StandIn, parameters: URLSearchParams, response: ServerResponse): void {
-  const { stats, model, firstAnswers } = standIn;
+  const { stats, model, breachAnswers } = standIn;
   const query = parameters.get('query') ?? '';
   const atMs = parameters.has('time') ? Math.round(Number(parameters.get('time')) * 1000) : Date.now();
   stats.queries += 1;
@@ -104,7 +104,11 @@ function answerQuery(standIn: StandIn, parameters: URLSearchParams, response: Se
   count(standIn, rows.length, text);
   response.once('finish', () => {
     const sentMs = Date.now();
-    for (const index of shown) if (!firstAnswers.has(index)) firstAnswers.set(index, sentMs);
+    for (const index of shown) {
+      const known = breachAnswers.get(index);
+      if (known === undefined) breachAnswers.set(index, [sentMs]);
+      else known.push(sentMs);
+    }
   });
   send(response, 200, text);
 }

@@ -24,10 +24,10 @@ export interface Pod {
   readonly isFirst: boolean;
 }
 
-/** Breach is a burst of errors of a canary that appears in one scrape. */
+/** Breach is a canary that fails from now on, on one Traefik: `atMs` is the first scrape that shows errors of the time since the one before. */
 export interface Breach {
   readonly atMs: number;
-  readonly errors: number;
+  readonly errorsPerSecond: number;
 }
 
 /** scrapeIntervalMs is how often each pod is scraped. */
@@ -172,5 +172,6 @@ function makeServiceSeries(
 
 function errorsAt(breaches: ReadonlyMap<number, Breach>, index: number | undefined, atMs: number): number {
   const breach = index === undefined ? undefined : breaches.get(index);
-  return breach !== undefined && atMs >= breach.atMs ? breach.errors : 0;
+  if (breach === undefined || atMs < breach.atMs) return 0;
+  return Math.ceil(((atMs - breach.atMs + scrapeIntervalMs) / 1000) * breach.errorsPerSecond);
 }
