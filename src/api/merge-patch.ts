@@ -13,6 +13,17 @@ export function mergePatch(before: object, after: object): Json {
   return Object.fromEntries([...changed, ...removed.map((field) => [field, null] as const)]);
 }
 
+/** applyMergePatch returns `target` with a patch of RFC 7386 applied, as `mergePatch` makes them. */
+export function applyMergePatch(target: object, patch: object): object {
+  const merged = new Map<string, unknown>(Object.entries(target));
+  for (const [field, value] of Object.entries(patch) as [string, unknown][]) {
+    const known = merged.get(field);
+    if (value === null) merged.delete(field);
+    else merged.set(field, isObject(value) ? applyMergePatch(isObject(known) ? known : {}, value) : value);
+  }
+  return Object.fromEntries(merged);
+}
+
 /** isSame compares by value; the order of an object's fields does not matter. */
 export function isSame(left: unknown, right: unknown): boolean {
   if (left === right) return true;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSame, mergePatch } from '../../../src/api/merge-patch.ts';
+import { applyMergePatch, isSame, mergePatch } from '../../../src/api/merge-patch.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -30,6 +30,22 @@ const { object: objects } = fc.letrec<{ value: unknown; object: Json }>((tie) =>
   ),
   object: fc.array(fc.tuple(name, tie('value')), { maxLength: 4 }).map((fields) => Object.fromEntries(fields) as Json),
 }));
+
+describe('applyMergePatch', () => {
+  it('does what RFC 7386 says, with any patch', () => {
+    const patches = fc.oneof(
+      objects,
+      fc.tuple(objects, name).map(([patch, field]) => Object.fromEntries([...Object.entries(patch), [field, null]])),
+    );
+    fc.assert(
+      fc.property(objects, patches, (target, patch) => {
+        expect(applyMergePatch(target, { a: patch })).toEqual(applyPatch(target, { a: patch }));
+        expect(applyMergePatch(target, patch)).toEqual(applyPatch(target, patch));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
 
 describe('mergePatch', () => {
   it('turns any object without null into any other when it is applied after RFC 7386, also by way of the wire', () => {
