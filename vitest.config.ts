@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** These stand with the suites that they share, and need no server. */
+const serverless = ['test/contract/folder-store.test.ts'];
+
 /** Vitest projects: `unit` is pure and fast, `cluster` and `e2e` run on real servers inside their own network namespace. */
 export default defineConfig({
   test: {
@@ -7,7 +10,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{unit,property}/**/*.test.ts', 'test/architecture.test.ts'],
+          include: ['test/{unit,property}/**/*.test.ts', 'test/architecture.test.ts', ...serverless],
           testTimeout: 20_000,
         },
       },
@@ -15,6 +18,7 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/{cluster,contract}/**/*.test.ts'],
+          exclude: serverless,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
