@@ -37,7 +37,8 @@ export type Service = LoadBalancer | WeightedService;
 export interface LoadBalancer {
   readonly kind: 'LoadBalancer';
   readonly name: string;
-  readonly servers: readonly Server[];
+  /** serverSet is the name of a ServerSet; undefined: there are no servers. */
+  readonly serverSet: string | undefined;
   /** strategy among servers: in turn, or the less busy of two chosen at random. */
   readonly strategy: 'RoundRobin' | 'PowerOfTwo';
   readonly passHostHeader: boolean;
@@ -47,6 +48,16 @@ export interface LoadBalancer {
   readonly passiveHealth: PassiveHealth | undefined;
   readonly status: ItemStatus;
   readonly errors: readonly string[];
+}
+
+/**
+ * ServerSet is the servers of one Kubernetes Service and port. It stands by itself because pods come and go more often
+ * than anything else changes, and thousands of routes may lead to one Service.
+ */
+export interface ServerSet {
+  readonly name: string;
+  /** servers are in the order of their URLs. */
+  readonly servers: readonly Server[];
 }
 
 /** Server is one endpoint. */
@@ -107,6 +118,7 @@ export interface Transport {
 export interface Configuration {
   readonly routers: ReadonlyMap<string, Router>;
   readonly services: ReadonlyMap<string, Service>;
+  readonly serverSets: ReadonlyMap<string, ServerSet>;
   readonly transports: ReadonlyMap<string, Transport>;
 }
 
@@ -114,6 +126,7 @@ export interface Configuration {
 export interface ConfigurationChange {
   readonly routers: ItemChanges<Router>;
   readonly services: ItemChanges<Service>;
+  readonly serverSets: ItemChanges<ServerSet>;
   readonly transports: ItemChanges<Transport>;
 }
 

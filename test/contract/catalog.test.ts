@@ -132,7 +132,12 @@ function served(name: string, find: (name: string) => Listed | undefined): objec
 
 function ourService(name: string): Listed | undefined {
   const service = catalog.configuration.services.get(name);
-  return service === undefined ? undefined : (namedServiceJson(service, new Map()) as unknown as Listed);
+  return service === undefined
+    ? undefined
+    : (namedServiceJson(service, {
+        usedBy: new Map(),
+        serverSets: catalog.configuration.serverSets,
+      }) as unknown as Listed);
 }
 
 function view(): ApiView {

@@ -147,11 +147,12 @@ function finalObjects(batches: readonly (readonly ObjectChange[])[]): readonly O
 }
 
 function contents(catalog: Catalog): object {
-  const { routers, services, transports } = catalog.configuration;
+  const { routers, services, serverSets, transports } = catalog.configuration;
   const sorted = <T>(items: ReadonlyMap<string, T>) => [...items].sort(([one], [other]) => (one < other ? -1 : 1));
   return {
     routers: sorted(routers),
     services: sorted(services),
+    serverSets: sorted(serverSets),
     transports: sorted(transports),
     invalid: catalog.invalidObjects(),
     secrets: [...catalog.used('Secret')].sort(),
@@ -185,10 +186,10 @@ describe.each([
     fc.assert(
       fc.property(history, (batches) => {
         const catalog = createCatalog(settings);
-        const copy = { routers: new Map(), services: new Map(), transports: new Map() };
+        const copy = { routers: new Map(), services: new Map(), serverSets: new Map(), transports: new Map() };
         for (const batch of batches) {
           const told: ConfigurationChange = catalog.apply(batch);
-          for (const kind of ['routers', 'services', 'transports'] as const) {
+          for (const kind of ['routers', 'services', 'serverSets', 'transports'] as const) {
             for (const item of told[kind].set) expect(copy[kind].get(item.name)).not.toEqual(item);
             for (const name of told[kind].removed) expect(copy[kind].has(name)).toBe(true);
             replay(copy[kind] as Map<string, { readonly name: string }>, told[kind]);
@@ -205,17 +206,17 @@ describe.each([
       fc.property(history, (batches) => {
         const catalog = createCatalog(settings);
         for (const batch of batches) catalog.apply(batch);
-        const { routers, services, transports } = catalog.configuration;
+        const { routers, services, serverSets, transports } = catalog.configuration;
         for (const router of routers.values()) {
           if (router.status !== 'disabled') expect(services.get(router.service)?.status).toMatch(/enabled|warning/);
           expect(router.errors.length > 0).toBe(router.status !== 'enabled');
         }
         for (const service of services.values()) {
-          if (service.kind === 'LoadBalancer' && service.transport !== undefined) {
-            expect(transports.has(service.transport)).toBe(true);
-          }
-          for (const child of service.kind === 'Weighted' ? service.services : []) {
-            expect(services.get(child.name)?.status).toMatch(/enabled|warning/);
+          if (service.kind === 'Weighted') {
+            for (const { name } of service.services) expect(services.get(name)?.status).toMatch(/enabled|warning/);
+          } else {
+            if (service.transport !== undefined) expect(transports.has(service.transport)).toBe(true);
+            if (service.serverSet !== undefined) expect(serverSets.has(service.serverSet)).toBe(true);
           }
         }
       }),

@@ -1,7 +1,7 @@
 import { list, page, refuse, type ApiAnswer } from './listing.ts';
 import { entryPointJson, overviewJson, versionJson } from './overview.ts';
 import { namedRouterJson, routerJson } from './router-json.ts';
-import { namedServiceJson, serviceJson, usedByOf } from './service-json.ts';
+import { aroundOf, namedServiceJson, serviceJson } from './service-json.ts';
 import type { ApiView } from './view.ts';
 
 /**
@@ -42,9 +42,9 @@ function answerHttp(what: string, { encoded, query, view }: HttpAsk): ApiAnswer 
         [...routers.values()].map((router) => ({ ...namedRouterJson(router) })),
         query,
       );
-    const usedBy = usedByOf(view.configuration);
+    const around = aroundOf(view.configuration);
     return list(
-      [...services.values()].map((service) => ({ ...namedServiceJson(service, usedBy) })),
+      [...services.values()].map((service) => ({ ...namedServiceJson(service, around) })),
       query,
     );
   }
@@ -58,7 +58,7 @@ function answerHttp(what: string, { encoded, query, view }: HttpAsk): ApiAnswer 
   }
   const service = services.get(name);
   if (service === undefined) return refuse(404, `service not found: ${name}`);
-  return { status: 200, body: namedServiceJson(service, usedByOf(view.configuration)) };
+  return { status: 200, body: namedServiceJson(service, aroundOf(view.configuration)) };
 }
 
 function answerEntryPoints(encoded: string | undefined, query: URLSearchParams, view: ApiView): ApiAnswer {
@@ -75,13 +75,13 @@ function answerEntryPoints(encoded: string | undefined, query: URLSearchParams, 
 
 function rawDataJson({ configuration }: ApiView): object {
   const { routers, services } = configuration;
-  const usedBy = usedByOf(configuration);
+  const around = aroundOf(configuration);
   return {
     ...(routers.size > 0 && {
       routers: Object.fromEntries([...routers].map(([name, router]) => [name, routerJson(router)])),
     }),
     ...(services.size > 0 && {
-      services: Object.fromEntries([...services].map(([name, service]) => [name, serviceJson(service, usedBy)])),
+      services: Object.fromEntries([...services].map(([name, service]) => [name, serviceJson(service, around)])),
     }),
   };
 }

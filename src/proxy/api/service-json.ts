@@ -1,5 +1,5 @@
 import { traefikObjectName } from '../../api/traefik-names.ts';
-import type { Configuration, LoadBalancer, Service, StickyCookie, WeightedService } from '../configuration.ts';
+import type { Configuration, LoadBalancer, Server, Service, StickyCookie, WeightedService } from '../configuration.ts';
 import { goDuration } from './go-duration.ts';
 import { providerOf, unqualified } from './view.ts';
 
@@ -41,11 +41,15 @@ interface StickyJson {
   readonly cookie: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** UsedBy maps services to the routers that send to them. */
-export type UsedBy = ReadonlyMap<string, readonly string[]>;
+/** Around is what a service is shown with. */
+export interface Around {
+  /** usedBy maps services to the routers that send to them. */
+  readonly usedBy: ReadonlyMap<string, readonly string[]>;
+  readonly serverSets: Configuration['serverSets'];
+}
 
-/** usedByOf finds the routers of each service. */
-export function usedByOf({ routers }: Configuration): UsedBy {
+/** aroundOf finds what the services of a configuration are shown with. */
+export function aroundOf({ routers, serverSets }: Configuration): Around {
   const usedBy = new Map<string, string[]>();
   for (const { name, service } of routers.values()) {
     const users = usedBy.get(service);
@@ -53,17 +57,15 @@ export function usedByOf({ routers }: Configuration): UsedBy {
     else users.push(name);
   }
   for (const users of usedBy.values()) users.sort();
-  return usedBy;
+  return { usedBy, serverSets };
 }
 
 /** serviceJson returns a service without its name. */
-export function serviceJson(service: Service, usedBy: UsedBy): ServiceJson {
+export function serviceJson(service: Service, { usedBy, serverSets }: Around): ServiceJson {
   const { errors, status, name } = service;
   const users = usedBy.get(name);
   return {
-    ...(service.kind === 'Weighted'
-      ? { weighted: weightedJson(service) }
-      : { loadBalancer: loadBalancerJson(service), ...serverStatus(service) }),
+    ...(service.kind === 'Weighted' ? { weighted: weightedJson(service) } : leafJson(service, serverSets)),
     ...(errors.length > 0 && { error: errors }),
     status,
     ...(users !== undefined && { usedBy: users }),
@@ -71,10 +73,10 @@ export function serviceJson(service: Service, usedBy: UsedBy): ServiceJson {
 }
 
 /** namedServiceJson returns a service with its name. */
-export function namedServiceJson(service: Service, usedBy: UsedBy): NamedServiceJson {
+export function namedServiceJson(service: Service, around: Around): NamedServiceJson {
   const { name, kind } = service;
   const type = kind === 'Weighted' ? 'weighted' : 'loadbalancer';
-  return { ...serviceJson(service, usedBy), name, provider: providerOf(name), type };
+  return { ...serviceJson(service, around), name, provider: providerOf(name), type };
 }
 
 function weightedJson({ services, sticky }: WeightedService): WeightedJson {
@@ -86,8 +88,13 @@ function weightedJson({ services, sticky }: WeightedService): WeightedJson {
   };
 }
 
-function loadBalancerJson(service: LoadBalancer): LoadBalancerJson {
-  const { servers, sticky, passiveHealth, transport } = service;
+function leafJson(service: LoadBalancer, serverSets: Around['serverSets']): Omit<ServiceJson, 'status'> {
+  const { servers } = serverSets.get(service.serverSet ?? '') ?? { servers: [] };
+  return { loadBalancer: loadBalancerJson(service, servers), ...serverStatus(servers) };
+}
+
+function loadBalancerJson(service: LoadBalancer, servers: readonly Server[]): LoadBalancerJson {
+  const { sticky, passiveHealth, transport } = service;
   return {
     ...(servers.length > 0 && {
       servers: servers.map(({ url, isFenced }) => (isFenced ? { url, fenced: true as const } : { url })),
@@ -123,7 +130,7 @@ function stickyJson(cookie: StickyCookie): StickyJson {
 }
 
 /** Nothing is known here of servers that a worker has taken out for a while: they count as up. */
-function serverStatus({ servers }: LoadBalancer): Pick<ServiceJson, 'serverStatus'> {
+function serverStatus(servers: readonly Server[]): Pick<ServiceJson, 'serverStatus'> {
   if (servers.length === 0) return {};
   return { serverStatus: Object.fromEntries(servers.map(({ url }) => [url, 'UP' as const])) };
 }

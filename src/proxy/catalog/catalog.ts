@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { splitKey, type ObjectKey } from '../../api/kubernetes.ts';
 import type { Configuration, ConfigurationChange, ItemChanges, Router, Service, Transport } from '../configuration.ts';
+import { finish, type Steps } from '../steps.ts';
 import type { Compilers, Draft, InvalidReason } from './compiler.ts';
-import { createDrafts, type DraftChange } from './drafts.ts';
+import { createDrafts, type DraftChange, type Drafts } from './drafts.ts';
 import { compileIngressRoute } from './ingress-route.ts';
-import { createItems, type Items } from './items.ts';
+import { createItems, takeOver, type Items } from './items.ts';
 import type { ObjectChange, ObjectId, ObjectKind } from './object-kind.ts';
 import { compileServersTransport } from './servers-transport.ts';
 import type { CatalogSettings } from './settings.ts';
@@ -20,6 +21,8 @@ export interface Catalog {
   readonly configuration: Configuration;
   /** apply takes in new states of objects and returns what is different now. */
   apply(changes: readonly ObjectChange[]): ConfigurationChange;
+  /** applying does that in pieces; the configuration changes with the last one. One has to be finished before the next begins. */
+  applying(changes: readonly ObjectChange[]): Steps<ConfigurationChange>;
   /** invalidObjects lists what is wrong with which object, by kind and name. */
   invalidObjects(): readonly InvalidObject[];
   /** used returns the keys of all objects of a kind that something refers to, e.g. which Secrets have to be watched. */
@@ -51,16 +54,22 @@ export function createCatalog(settings: CatalogSettings, compilers: Compilers = 
     routers: createItems(),
     services: createItems(),
     transports: new Map(),
+    serverSets: drafts.serverSets,
     units: new Map(),
     invalid: new Set(),
+  };
+  const applying = function* (changes: readonly ObjectChange[]): Steps<ConfigurationChange> {
+    return yield* applyDrafts(state, yield* drafts.update(changes));
   };
   return {
     configuration: {
       routers: state.routers.current,
       services: state.services.current,
+      serverSets: state.serverSets.current,
       transports: state.transports,
     },
-    apply: (changes) => applyDrafts(state, drafts.update(changes)),
+    apply: (changes) => finish(applying(changes)),
+    applying,
     invalidObjects: () => invalidObjectsOf(state),
     used: (kind) => drafts.used(kind),
   };
@@ -70,6 +79,7 @@ interface State {
   readonly routers: Items<Router>;
   readonly services: Items<Service>;
   readonly transports: Map<string, Transport>;
+  readonly serverSets: Drafts['serverSets'];
   /** units are the compiled objects. */
   readonly units: Map<ObjectId, Unit>;
   /** invalid are the units with problems. */
@@ -82,34 +92,55 @@ interface Unit {
 }
 
 /** Claims first, then what follows from them: which of several claims to a name wins is not known before all are in. */
-function applyDrafts(state: State, changes: readonly DraftChange[]): ConfigurationChange {
-  const { routers, services, units } = state;
-  const transports = replaceTransports(state, changes);
+function* applyDrafts(state: State, changes: readonly DraftChange[]): Steps<ConfigurationChange> {
+  const { units } = state;
+  const transports = compareTransports(state, changes);
   for (const { unit, draft } of changes) {
     touch(state, units.get(unit)?.draft);
     touch(state, draft);
+    yield;
   }
   for (const change of changes) {
     release(state, change.unit);
     claim(state, change);
+    yield;
   }
-  const others = new Set([...routers.unitsOfChanged(), ...services.unitsOfChanged()]);
+  yield* settleAll(state, changes);
+  return commit(state, {
+    routers: yield* state.routers.compare(finder((unit) => units.get(unit)?.settled.routers)),
+    services: yield* state.services.compare(finder((unit) => units.get(unit)?.settled.services)),
+    serverSets: yield* state.serverSets.compare(),
+    transports,
+  });
+}
+
+function* settleAll(state: State, changes: readonly DraftChange[]): Steps<void> {
+  const { routers, services, units } = state;
+  const others = new Set<ObjectId>();
+  yield* routers.unitsOfChanged(others);
+  yield* services.unitsOfChanged(others);
   for (const { unit, draft } of changes) {
     others.delete(unit);
     if (draft === undefined) dropUnit(state, unit);
     else settleUnit(state, unit, draft);
+    yield;
   }
   for (const unit of others) {
     const draft = units.get(unit)?.draft;
     if (draft === undefined) continue;
     touch(state, draft);
     settleUnit(state, unit, draft);
+    yield;
   }
-  return {
-    routers: routers.commit(finder((unit) => units.get(unit)?.settled.routers)),
-    services: services.commit(finder((unit) => units.get(unit)?.settled.services)),
-    transports,
-  };
+}
+
+/** In one piece, so that nobody sees a part of it. */
+function commit(state: State, change: ConfigurationChange): ConfigurationChange {
+  state.routers.commit(change.routers);
+  state.services.commit(change.services);
+  state.serverSets.commit(change.serverSets);
+  takeOver(state.transports, change.transports);
+  return change;
 }
 
 function touch({ routers, services }: State, draft: Draft | undefined): void {
@@ -165,19 +196,17 @@ function finder<T extends { readonly name: string }>(
 }
 
 /** Names of transports hold a `/`, so that no two objects have the same. */
-function replaceTransports({ transports, units }: State, changes: readonly DraftChange[]): ItemChanges<Transport> {
+function compareTransports({ transports, units }: State, changes: readonly DraftChange[]): ItemChanges<Transport> {
   const set: Transport[] = [];
   const removed: string[] = [];
   for (const { unit, draft } of changes) {
     const after = draft?.transports ?? [];
     for (const transport of after) {
       if (isDeepStrictEqual(transports.get(transport.name), transport)) continue;
-      transports.set(transport.name, transport);
       set.push(transport);
     }
     for (const { name } of units.get(unit)?.draft.transports ?? []) {
       if (after.some((transport) => transport.name === name)) continue;
-      transports.delete(name);
       removed.push(name);
     }
   }

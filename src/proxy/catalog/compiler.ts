@@ -1,7 +1,7 @@
 import type { ObjectKey } from '../../api/kubernetes.ts';
 import type { Router, Service, Transport } from '../configuration.ts';
 import type { ObjectKind, Objects } from './object-kind.ts';
-import type { SliceSet } from './slices.ts';
+import type { ServerSource } from './server-sets.ts';
 
 /**
  * Compiler turns one object into what it contributes. It is pure: all that it looks at besides the object goes through
@@ -17,8 +17,10 @@ export type Compilers = { readonly [K in ObjectKind]?: Compiler<K> };
 export interface Reader {
   /** object returns an object; undefined: there is none. */
   object<K extends ObjectKind>(kind: K, key: ObjectKey): Objects[K] | undefined;
-  /** slices returns the EndpointSlices of a Service. */
-  slices(service: ObjectKey): SliceSet;
+  /** serverSet returns the name of the ServerSet of a source; what is in it is not looked at. */
+  serverSet(source: ServerSource): string;
+  /** isEmpty tells whether there is no server in a ServerSet. */
+  isEmpty(source: ServerSource): boolean;
   /** draft returns what another object contributes; undefined: there is none. Two objects must not ask for each other. */
   draft(kind: ObjectKind, key: ObjectKey): Draft | undefined;
 }

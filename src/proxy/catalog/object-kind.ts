@@ -32,7 +32,7 @@ export function idOf(kind: ObjectKind, key: ObjectKey): ObjectId {
   return `${kind} ${key}`;
 }
 
-/** kindOf returns the kind of an ObjectId. */
-export function kindOf(id: ObjectId): ObjectKind {
-  return id.slice(0, id.indexOf(' ')) as ObjectKind;
+/** kindOf returns what stands before the blank: the kind of an ObjectId. */
+export function kindOf<K extends string>(id: `${K} ${string}`): K {
+  return id.slice(0, id.indexOf(' ')) as K;
 }

@@ -1,13 +1,15 @@
-import type { KubernetesObject, ObjectKey } from '../../api/kubernetes.ts';
+import type { EndpointSlice, KubernetesObject, ObjectKey } from '../../api/kubernetes.ts';
 import { idOf, type ObjectChange, type ObjectId } from './object-kind.ts';
-import { createSliceTable, type SliceSet } from './slices.ts';
+import { createSliceTable } from './slices.ts';
 
 /** ObjectTable holds the present state of all objects. */
 export interface ObjectTable {
-  /** put stores a new state and returns under which ids it can be seen: a slice under that of its Service. */
-  put(change: ObjectChange): readonly ObjectId[];
+  /** put stores a new state of any other object than an EndpointSlice and returns its id. */
+  put(change: ObjectChange): ObjectId;
+  /** putSlice stores a new state of an EndpointSlice and returns the Services that it belongs or belonged to. */
+  putSlice(change: ObjectChange): readonly ObjectKey[];
   get(id: ObjectId): KubernetesObject | undefined;
-  slices(service: ObjectKey): SliceSet;
+  slices(service: ObjectKey): readonly EndpointSlice[];
 }
 
 /** createObjectTable returns an empty table. */
@@ -16,12 +18,12 @@ export function createObjectTable(): ObjectTable {
   const slices = createSliceTable();
   return {
     put: ({ kind, key, object }) => {
-      if (kind === 'EndpointSlice') return slices.put(key, object).map((service) => idOf(kind, service));
       const id = idOf(kind, key);
       if (object === undefined) objects.delete(id);
       else objects.set(id, object);
-      return [id];
+      return id;
     },
+    putSlice: ({ key, object }) => slices.put(key, object),
     get: (id) => objects.get(id),
     slices: (service) => slices.of(service),
   };

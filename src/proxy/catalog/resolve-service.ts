@@ -90,7 +90,7 @@ function resolveLeaf(use: ServiceUse, key: ObjectKey): ResolvedService {
   const service: LoadBalancer = {
     kind: 'LoadBalancer',
     name,
-    servers: found.servers,
+    serverSet: found.serverSet,
     strategy,
     passHostHeader: entry.passHostHeader ?? true,
     sticky: stickyCookieOf(entry.sticky, name),
@@ -107,7 +107,7 @@ export function emptyLoadBalancer(name: string, errors: readonly string[]): Load
   return {
     kind: 'LoadBalancer',
     name,
-    servers: [],
+    serverSet: undefined,
     strategy: 'RoundRobin',
     passHostHeader: true,
     sticky: undefined,

@@ -1,9 +1,8 @@
-import type { EndpointSlice, ObjectKey, Service as KubernetesService } from '../../api/kubernetes.ts';
+import type { ObjectKey, Service as KubernetesService } from '../../api/kubernetes.ts';
 import type { RouteService } from '../../api/traefik.ts';
 import type { Server } from '../configuration.ts';
 import type { Fault, InvalidReason, Reader } from './compiler.ts';
 import type { CatalogSettings } from './settings.ts';
-import type { SliceSet } from './slices.ts';
 
 /** ServerUse is an entry of `services` whose servers are wanted. */
 export interface ServerUse {
@@ -16,8 +15,8 @@ export interface ServerUse {
   readonly settings: CatalogSettings;
 }
 
-/** Found is the servers, or why there cannot be any. */
-export type Found = { readonly kind: 'Servers'; readonly servers: readonly Server[] } | Fault;
+/** Found is the name of the ServerSet, or why there cannot be one. */
+export type Found = { readonly kind: 'Servers'; readonly serverSet: string } | Fault;
 
 type Scheme = Server['scheme'];
 
@@ -46,13 +45,18 @@ export function findServers(use: ServerUse): Found {
   return isNative ? findNative(use, service, target) : findEndpoints(use, { scheme, portName: port.name ?? '' });
 }
 
-function findEndpoints({ key, at, reader, settings }: ServerUse, port: Omit<SliceUse, 'isStrict'>): Found {
+interface EndpointPort {
+  readonly scheme: Scheme;
+  readonly portName: string;
+}
+
+function findEndpoints({ key, at, reader, settings }: ServerUse, port: EndpointPort): Found {
   const { isStrict, allowsEmptyServices = false } = settings;
-  const servers = serversOf(reader.slices(key), { ...port, isStrict });
-  if (servers.length === 0 && isStrict && !allowsEmptyServices) {
+  const source = { kind: 'Endpoints', service: key, ...port, isStrict } as const;
+  if (isStrict && !allowsEmptyServices && reader.isEmpty(source)) {
     return broken(`${at}: Service ${key} has no endpoints; start its pods, or allow empty services.`);
   }
-  return { kind: 'Servers', servers };
+  return { kind: 'Servers', serverSet: reader.serverSet(source) };
 }
 
 interface Target {
@@ -60,25 +64,23 @@ interface Target {
   readonly port: number;
 }
 
-function findExternal({ key, at, settings }: ServerUse, service: KubernetesService, target: Target): Found {
+function findExternal({ key, at, reader, settings }: ServerUse, service: KubernetesService, target: Target): Found {
   if (!settings.allowsExternalName) {
     return broken(
       `${at}: Service ${key} is an ExternalName; allow them (--allow-external-name-services).`,
       'NotAllowed',
     );
   }
-  return {
-    kind: 'Servers',
-    servers: [serverOf({ ...target, host: service.spec?.externalName ?? '', isFenced: false })],
-  };
+  const host = service.spec?.externalName ?? '';
+  return { kind: 'Servers', serverSet: reader.serverSet({ kind: 'Address', host, ...target }) };
 }
 
-function findNative({ key, at }: ServerUse, service: KubernetesService, target: Target): Found {
+function findNative({ key, at, reader }: ServerUse, service: KubernetesService, target: Target): Found {
   const { clusterIP = '' } = service.spec ?? {};
   if (clusterIP === '' || clusterIP === 'None') {
     return broken(`${at}.nativeLB: Service ${key} has no cluster IP; remove nativeLB, or let the Service have one.`);
   }
-  return { kind: 'Servers', servers: [serverOf({ ...target, host: clusterIP, isFenced: false })] };
+  return { kind: 'Servers', serverSet: reader.serverSet({ kind: 'Address', host: clusterIP, ...target }) };
 }
 
 /** A number is the Service's own port, text its name; an ExternalName may be asked for a port that it does not list. */
@@ -104,52 +106,6 @@ function schemeOf(given: string, { name = '', port }: Port): Scheme | undefined 
   if (given === 'http' || given === 'https' || given === 'h2c') return given;
   if (given !== '') return undefined;
   return port === 443 || name.startsWith('https') ? 'https' : 'http';
-}
-
-type Conditions = NonNullable<NonNullable<EndpointSlice['endpoints']>[number]['conditions']>;
-
-interface SliceUse {
-  readonly portName: string;
-  readonly scheme: Scheme;
-  readonly isStrict: boolean;
-}
-
-/** In the order of their URLs, so that what moves from slice to slice changes nothing. */
-function serversOf(set: SliceSet, use: SliceUse): readonly Server[] {
-  const asked = `${use.scheme} ${use.portName}`;
-  if (set.read?.use === asked) return set.read.servers;
-  const byUrl = new Map<string, Server>();
-  for (const slice of set.slices) addServers(byUrl, slice, use);
-  const servers = [...byUrl.values()].sort((one, other) => (one.url < other.url ? -1 : 1));
-  set.read = { use: asked, servers };
-  return servers;
-}
-
-/** An address may stand in two slices while it moves; it is fenced only if both say so. */
-function addServers(byUrl: Map<string, Server>, slice: EndpointSlice, { portName, scheme, isStrict }: SliceUse): void {
-  const port = portOf(slice, portName);
-  if (port === 0) return;
-  for (const { addresses, conditions = {} } of slice.endpoints ?? []) {
-    if (!isServing(conditions, isStrict)) continue;
-    for (const host of addresses) {
-      const server = serverOf({ scheme, host, port, isFenced: conditions.terminating === true });
-      if (byUrl.get(server.url)?.isFenced !== false) byUrl.set(server.url, server);
-    }
-  }
-}
-
-function portOf({ ports }: EndpointSlice, portName: string): number {
-  return ports?.find(({ name = '' }) => name === portName)?.port ?? 0;
-}
-
-/** Traefik does not look at `ready`; where `serving` is unknown, the Kubernetes API says to. */
-function isServing({ ready = true, serving }: Conditions, isStrict: boolean): boolean {
-  return serving ?? (isStrict || ready);
-}
-
-function serverOf(parts: Omit<Server, 'url'>): Server {
-  const { scheme, host, port } = parts;
-  return { url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, ...parts };
 }
 
 function broken(message: string, reason: InvalidReason = 'BrokenReference'): Fault {

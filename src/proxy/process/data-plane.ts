@@ -1,7 +1,7 @@
 /** The data plane of one event loop: listeners, routes, balancers, connections to servers, counters. */
 import { hostname } from 'node:os';
 import type { Clock } from '../../clock.ts';
-import type { ConfigurationChange, Service } from '../configuration.ts';
+import type { ConfigurationChange } from '../configuration.ts';
 import { createCounters, type Counters } from '../metrics/counters.ts';
 import { createRouteTable } from '../routing/route-table.ts';
 import { forward, type Handler } from '../server/exchange.ts';
@@ -56,7 +56,7 @@ export function createPlane(options: PlaneOptions): CreatePlane {
     const servers = createServerTracker(upstream);
     return {
       apply: (change) => {
-        services.apply(change.services, change.transports);
+        services.apply(change);
         for (const name of change.routers.removed) routes.remove(name);
         for (const router of change.routers.set) routes.set(router);
         counters.forget([...change.routers.removed, ...change.services.removed]);
@@ -105,10 +105,10 @@ function createCountsTaker(parts: {
   };
 }
 
-/** createServerTracker lets connections go to servers that no service has any more. */
+/** createServerTracker lets connections go to servers that are in no set any more. */
 function createServerTracker(upstream: Pick<UpstreamClient, 'forget'>): { apply(change: ConfigurationChange): void } {
   const urlsOf = new Map<string, readonly string[]>();
-  /** How many services have a server. */
+  /** How many sets have a server. */
   const users = new Map<string, number>();
   const add = (url: string, count: number): void => {
     const left = (users.get(url) ?? 0) + count;
@@ -124,16 +124,17 @@ function createServerTracker(upstream: Pick<UpstreamClient, 'forget'>): { apply(
     return before.some((url) => !users.has(url));
   };
   return {
-    apply: ({ services, transports }) => {
+    apply: ({ serverSets, transports }) => {
       const isAnyGone = [
-        ...services.set.map((service) => replace(service.name, urlsOfService(service))),
-        ...services.removed.map((name) => replace(name, [])),
+        ...serverSets.set.map(({ name, servers }) =>
+          replace(
+            name,
+            servers.map(({ url }) => url),
+          ),
+        ),
+        ...serverSets.removed.map((name) => replace(name, [])),
       ].includes(true);
       if (isAnyGone || transports.set.length > 0) upstream.forget(new Set(users.keys()));
     },
   };
-}
-
-function urlsOfService(service: Service): readonly string[] {
-  return service.kind === 'LoadBalancer' ? service.servers.map(({ url }) => url) : [];
 }

@@ -133,8 +133,13 @@ function planeSettings({ entryPoints, isStrict, metrics, accessLog }: ProxySetti
 
 function wholeOf({ configuration }: Catalog): ConfigurationChange {
   const all = <T>(items: ReadonlyMap<string, T>): ItemChanges<T> => ({ set: [...items.values()], removed: [] });
-  const { routers, services, transports } = configuration;
-  return { routers: all(routers), services: all(services), transports: all(transports) };
+  const { routers, services, serverSets, transports } = configuration;
+  return {
+    routers: all(routers),
+    services: all(services),
+    serverSets: all(serverSets),
+    transports: all(transports),
+  };
 }
 
 function isNothing(change: ConfigurationChange): boolean {
@@ -143,9 +148,14 @@ function isNothing(change: ConfigurationChange): boolean {
   );
 }
 
-function summaryOf({ routers, services, transports }: ConfigurationChange) {
+function summaryOf({ routers, services, serverSets, transports }: ConfigurationChange) {
   const count = ({ set, removed }: ItemChanges<unknown>): number => set.length + removed.length;
-  return { routers: count(routers), services: count(services), transports: count(transports) };
+  return {
+    routers: count(routers),
+    services: count(services),
+    serverSets: count(serverSets),
+    transports: count(transports),
+  };
 }
 
 function stateOf(

@@ -4,6 +4,15 @@ import { readCookie, setCookie, stickyValue } from '../../balance/sticky.ts';
 import type { LoadBalancer, PassiveHealth, Server } from '../configuration.ts';
 import { nowhere, type Choice, type NoServer, type ServerChoice } from './choice.ts';
 
+/** Servers is what a leaf sees of the table. `epoch` grows whenever a ServerSet changes. */
+export interface Servers {
+  readonly epoch: number;
+  /** random returns numbers from 0 (included) to 1 (excluded). */
+  readonly random: () => number;
+  /** servers returns what is in a ServerSet: the same object until that changes. */
+  servers(serverSet: string | undefined): readonly Server[];
+}
+
 /** ServerState is what a leaf remembers of a server while its configuration changes. */
 interface ServerState {
   server: Server;
@@ -17,11 +26,18 @@ interface ServerState {
   downUntilMs: number;
 }
 
-/** Leaf is a LoadBalancer at work: whose turn it is, who does not answer, and what is under way. */
+/**
+ * Leaf is a LoadBalancer at work: whose turn it is, who does not answer, and what is under way. What changes is taken
+ * over when the next request asks, because thousands of leaves may change at once.
+ */
 export class Leaf {
   readonly kind = 'Leaf';
-  readonly #random: () => number;
+  readonly #table: Servers;
   #service: LoadBalancer;
+  /** What it is to be from the next request on. */
+  #nextService: LoadBalancer;
+  #servers: readonly Server[] | undefined;
+  #knownAt = -1;
   #states = new Map<string, ServerState>();
   #byCookie: ReadonlyMap<string, ServerState> = new Map();
   #picker: RoundRobin<ServerState> | PowerOfTwo<ServerState>;
@@ -29,11 +45,11 @@ export class Leaf {
   #noServer: NoServer = nowhere;
   #open = 0;
 
-  constructor(service: LoadBalancer, random: () => number) {
-    this.#random = random;
+  constructor(service: LoadBalancer, table: Servers) {
+    this.#table = table;
     this.#service = service;
+    this.#nextService = service;
     this.#picker = this.#createPicker();
-    this.update(service);
   }
 
   /** open is how many exchanges with its servers are under way, those with servers that are gone included. */
@@ -43,32 +59,25 @@ export class Leaf {
 
   /** isUsable: there is a server for a client that does not stick to any. */
   isUsable(): boolean {
+    this.#know();
     return this.#available.length > 0;
   }
 
   update(service: LoadBalancer): void {
-    const isSameStrategy = service.strategy === this.#service.strategy;
-    this.#service = service;
-    this.#noServer = { kind: 'NoServer', leaf: service.name };
-    if (!isSameStrategy) this.#picker = this.#createPicker();
-    const before = this.#states;
-    this.#states = new Map(
-      service.servers.map((server) => [server.url, this.#stateOf(server, before.get(server.url))]),
-    );
-    const { sticky } = service;
-    const states = sticky === undefined ? [] : [...this.#states.values()];
-    this.#byCookie = new Map(states.map((state) => [stickyValue(state.server.url), state]));
-    this.#findAvailable();
+    this.#nextService = service;
+    this.#knownAt = -1;
   }
 
   /** choose returns the server that the client sticks to, else the one whose turn it is. */
   choose(cookies: string | undefined): Choice {
+    this.#know();
     if (this.#service.sticky === undefined) return this.#picker.next()?.plain ?? this.#noServer;
     return this.stick(cookies) ?? this.#picker.next()?.withCookie ?? this.#noServer;
   }
 
   /** stick returns the server that the client sticks to. It may be terminating, but not down. */
   stick(cookies: string | undefined): ServerChoice | undefined {
+    this.#know();
     const { sticky } = this.#service;
     if (sticky === undefined || cookies === undefined) return undefined;
     const value = readCookie(cookies, sticky.name);
@@ -77,6 +86,7 @@ export class Leaf {
   }
 
   opened(url: string): void {
+    this.#know();
     this.#open += 1;
     const state = this.#states.get(url);
     if (state !== undefined) state.open += 1;
@@ -91,6 +101,7 @@ export class Leaf {
 
   /** report returns for how long the server is to be left alone now; 0: it is not. */
   report(url: string, isOk: boolean, nowMs: number): number {
+    this.#know();
     const health = this.#service.passiveHealth;
     const state = health === undefined ? undefined : this.#states.get(url);
     if (health === undefined || state === undefined) return 0;
@@ -103,6 +114,7 @@ export class Leaf {
 
   /** takeOut leaves a server alone until `untilMs`; false: it is unknown, or its health is of no interest. */
   takeOut(url: string, untilMs: number): boolean {
+    this.#know();
     const state = this.#states.get(url);
     if (state === undefined || this.#service.passiveHealth === undefined) return false;
     state.downUntilMs = Math.max(state.downUntilMs, untilMs);
@@ -118,6 +130,29 @@ export class Leaf {
     if (back.length > 0) this.#findAvailable();
     const nextMs = down.reduce((next, state) => (isDown(state) ? Math.min(next, state.downUntilMs) : next), Infinity);
     return { urls: back.map(({ server }) => server.url), nextMs };
+  }
+
+  #know(): void {
+    const { epoch } = this.#table;
+    if (this.#knownAt === epoch) return;
+    this.#knownAt = epoch;
+    const service = this.#nextService;
+    const servers = this.#table.servers(service.serverSet);
+    if (service !== this.#service || servers !== this.#servers) this.#become(service, servers);
+  }
+
+  #become(service: LoadBalancer, servers: readonly Server[]): void {
+    const isSameStrategy = service.strategy === this.#service.strategy;
+    this.#service = service;
+    this.#servers = servers;
+    this.#noServer = { kind: 'NoServer', leaf: service.name };
+    if (!isSameStrategy) this.#picker = this.#createPicker();
+    const before = this.#states;
+    this.#states = new Map(servers.map((server) => [server.url, this.#stateOf(server, before.get(server.url))]));
+    const { sticky } = service;
+    const states = sticky === undefined ? [] : [...this.#states.values()];
+    this.#byCookie = new Map(states.map((state) => [stickyValue(state.server.url), state]));
+    this.#findAvailable();
   }
 
   #stateOf(server: Server, before: ServerState | undefined): ServerState {
@@ -139,8 +174,8 @@ export class Leaf {
 
   #createPicker(): RoundRobin<ServerState> | PowerOfTwo<ServerState> {
     return this.#service.strategy === 'PowerOfTwo'
-      ? new PowerOfTwo<ServerState>(this.#random, ({ open }) => open)
-      : new RoundRobin<ServerState>(this.#random);
+      ? new PowerOfTwo<ServerState>(this.#table.random, ({ open }) => open)
+      : new RoundRobin<ServerState>(this.#table.random);
   }
 }
 

@@ -1,4 +1,5 @@
-import type { ItemChanges, Service, Transport } from '../configuration.ts';
+import type { ConfigurationChange, Server, Service, Transport } from '../configuration.ts';
+import { finish, type Steps } from '../steps.ts';
 import { nowhere, type Choice } from './choice.ts';
 import { Leaf } from './leaf.ts';
 import { Weighted, type ServiceNode, type Services } from './weighted.ts';
@@ -33,7 +34,9 @@ export interface ServerUp {
 /** ServiceTable finds the server for a request. What its balancers and its servers' health stand at survives every change. */
 export interface ServiceTable {
   /** apply takes over a change of the configuration. */
-  apply(services: ItemChanges<Service>, transports: ItemChanges<Transport>): void;
+  apply(change: ServiceChanges): void;
+  /** applying prepares that in pieces, and returns what takes it over, in a time that hardly grows with the change. */
+  applying(change: ServiceChanges): Steps<() => void>;
   /** choose returns the server of a service for a request with that Cookie header (several are joined by `; `). */
   choose(service: string, cookies: string | undefined): Choice;
   /**
@@ -51,6 +54,9 @@ export interface ServiceTable {
   /** transport returns the Transport of that name, or the default one. */
   transport(name: string | undefined): Transport;
 }
+
+/** ServiceChanges are the parts of a change that services are made of. */
+export type ServiceChanges = Pick<ConfigurationChange, 'services' | 'serverSets' | 'transports'>;
 
 /** defaultTransport is Traefik's for services that name none (pkg/server/service/transport.go, configuration reference). */
 export const defaultTransport: Transport = {
@@ -77,10 +83,12 @@ class Table implements ServiceTable, Services {
   /** Leaves that are gone and still have something open. */
   readonly #retired = new Map<string, Leaf>();
   readonly #transports = new Map<string, Transport>();
+  readonly #serverSets = new Map<string, readonly Server[]>();
   /** Leaves with servers that are left alone, and when the first of those is asked again. */
   readonly #sick = new Set<string>();
   #recoverAtMs = Infinity;
   epoch = 0;
+  changes = 0;
 
   constructor(options: ServiceTableOptions) {
     this.#options = options;
@@ -98,14 +106,33 @@ class Table implements ServiceTable, Services {
     return this.#nodes.get(name);
   }
 
-  apply(services: ItemChanges<Service>, transports: ItemChanges<Transport>): void {
+  servers(serverSet: string | undefined): readonly Server[] {
+    return (serverSet === undefined ? undefined : this.#serverSets.get(serverSet)) ?? noServers;
+  }
+
+  apply(change: ServiceChanges): void {
+    finish(this.applying(change))();
+  }
+
+  *applying(change: ServiceChanges): Steps<() => void> {
+    for (const service of change.services.set) {
+      // Nothing leads to a new name yet.
+      if (this.#nodes.has(service.name) || this.#retired.has(service.name)) continue;
+      this.#nodes.set(service.name, this.#create(service));
+      yield;
+    }
+    return () => this.#takeOver(change);
+  }
+
+  #takeOver({ services, serverSets, transports }: ServiceChanges): void {
     for (const name of transports.removed) this.#transports.delete(name);
     for (const transport of transports.set) this.#transports.set(transport.name, transport);
+    for (const name of serverSets.removed) this.#serverSets.delete(name);
+    for (const { name, servers } of serverSets.set) this.#serverSets.set(name, servers);
     for (const name of services.removed) this.#remove(name);
     for (const service of services.set) this.#set(service);
     this.epoch += 1;
-    if (!this.isStrict) return;
-    for (const node of this.#nodes.values()) if (node.kind === 'Weighted') node.restart();
+    this.changes += 1;
   }
 
   choose(service: string, cookies: string | undefined): Choice {
@@ -157,13 +184,17 @@ class Table implements ServiceTable, Services {
     if (service.kind === 'Weighted') {
       if (present?.kind === 'Weighted') return present.update(service);
       this.#remove(service.name);
-      this.#nodes.set(service.name, new Weighted(service, this));
+      this.#nodes.set(service.name, this.#create(service));
     } else {
       const leaf = this.#leaf(service.name);
       this.#retired.delete(service.name);
       leaf?.update(service);
-      this.#nodes.set(service.name, leaf ?? new Leaf(service, this.random));
+      this.#nodes.set(service.name, leaf ?? this.#create(service));
     }
+  }
+
+  #create(service: Service): ServiceNode {
+    return service.kind === 'Weighted' ? new Weighted(service, this) : new Leaf(service, this);
   }
 
   #remove(name: string): void {
@@ -193,3 +224,5 @@ class Table implements ServiceTable, Services {
     this.epoch += 1;
   }
 }
+
+const noServers: readonly Server[] = [];

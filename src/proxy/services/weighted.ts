@@ -2,16 +2,18 @@ import { readCookie, setCookie, stickyValue } from '../../balance/sticky.ts';
 import { WeightedRoundRobin } from '../../balance/weighted-round-robin.ts';
 import type { WeightedService } from '../configuration.ts';
 import { nowhere, type Choice, type NoServer } from './choice.ts';
-import type { Leaf } from './leaf.ts';
+import type { Leaf, Servers } from './leaf.ts';
 
 /** ServiceNode is a service at work. */
 export type ServiceNode = Leaf | Weighted;
 
-/** Services is what a service sees of all the others. `epoch` grows whenever a name may mean another node, or a leaf is usable or not any more. */
-export interface Services {
-  readonly epoch: number;
+/**
+ * Services is what a service sees of all the others. `epoch` grows whenever a name may mean another node or other
+ * servers, or a leaf is usable or not any more; `changes` with each change of the configuration.
+ */
+export interface Services extends Servers {
+  readonly changes: number;
   readonly isStrict: boolean;
-  readonly random: () => number;
   find(name: string): ServiceNode | undefined;
 }
 
@@ -24,12 +26,15 @@ interface Child {
   foundAt: number;
 }
 
-/** Weighted is a WeightedService at work. */
+/** Weighted is a WeightedService at work. As a Leaf, it takes over what changes when the next request asks. */
 export class Weighted {
   readonly kind = 'Weighted';
   readonly #services: Services;
   readonly #balancer: WeightedRoundRobin<Child>;
   #service: WeightedService;
+  /** What it is to be from the next request on. */
+  #nextService: WeightedService | undefined;
+  #changes = -1;
   #children: readonly Child[] = [];
   #byCookie: ReadonlyMap<string, Child> = new Map();
   #knownAt = -1;
@@ -38,16 +43,29 @@ export class Weighted {
 
   constructor(service: WeightedService, services: Services) {
     this.#service = service;
+    this.#nextService = service;
     this.#services = services;
     this.#balancer = new WeightedRoundRobin({
       random: services.random,
       isRestarting: services.isStrict,
       isUsable: (child) => this.#find(child)?.isUsable() ?? false,
     });
-    this.update(service);
   }
 
   update(service: WeightedService): void {
+    this.#nextService = service;
+    this.#knownAt = -1;
+  }
+
+  #takeOver(): void {
+    const { changes, isStrict } = this.#services;
+    // Traefik begins the cycle again at each change of anything.
+    const isRestarted = isStrict && this.#changes !== changes;
+    this.#changes = changes;
+    if (this.#nextService !== undefined || isRestarted) this.#become(this.#nextService ?? this.#service);
+  }
+
+  #become(service: WeightedService): void {
     const { sticky } = service;
     const entries = service.services.filter(({ weight }) => weight > 0);
     const items = entries.map(({ name, weight }) => {
@@ -56,17 +74,13 @@ export class Weighted {
       return { key: name, weight, item: { name, setCookie: cookie, noServer, node: undefined, foundAt: -1 } };
     });
     this.#service = service;
+    this.#nextService = undefined;
     this.#children = items.map(({ item }) => item);
     this.#byCookie =
       sticky === undefined
         ? new Map()
         : new Map(this.#children.map((child) => [cookieValue(child.name, service.name), child]));
     this.#balancer.update(items);
-  }
-
-  /** restart begins the cycle again, as Traefik does at each reload. */
-  restart(): void {
-    this.update(this.#service);
   }
 
   /** isUsable: a child is, and the service does not contain itself. */
@@ -104,6 +118,7 @@ export class Weighted {
 
   /** reaches tells whether `target` is among what this service chooses from, near or far. */
   reaches(target: Weighted, seen: Set<Weighted>): boolean {
+    this.#takeOver();
     return this.#children.some((child) => {
       const node = this.#find(child);
       if (node?.kind !== 'Weighted' || seen.has(node)) return false;
@@ -132,6 +147,7 @@ export class Weighted {
     const { epoch } = this.#services;
     if (this.#knownAt === epoch) return;
     this.#knownAt = epoch;
+    this.#takeOver();
     this.#isCyclic = this.reaches(this, new Set());
     const isUsable = (child: Child): boolean => this.#find(child)?.isUsable() ?? false;
     this.#isUsable = !this.#isCyclic && this.#service.status !== 'disabled' && this.#children.some(isUsable);

@@ -3,7 +3,7 @@ import type { KubernetesObject, ObjectKey } from '../../../../src/api/kubernetes
 import { createCatalog, type Catalog } from '../../../../src/proxy/catalog/catalog.ts';
 import type { ObjectChange, ObjectKind } from '../../../../src/proxy/catalog/object-kind.ts';
 import type { CatalogSettings } from '../../../../src/proxy/catalog/settings.ts';
-import type { Router, Service } from '../../../../src/proxy/configuration.ts';
+import type { Router, Server, Service } from '../../../../src/proxy/configuration.ts';
 
 export const settings: CatalogSettings = {
   entryPoints: [
@@ -66,9 +66,16 @@ export function target(catalog: Catalog): Service | undefined {
   return catalog.configuration.services.get(onlyRouter(catalog).service);
 }
 
-/** urls are the servers of a leaf. */
-export function urls(found: Service | undefined): readonly string[] {
-  return found?.kind === 'LoadBalancer' ? found.servers.map(({ url }) => url) : [];
+/** servers are those of the service that the only router leads to. */
+export function servers(catalog: Catalog): readonly Server[] {
+  const found = target(catalog);
+  const name = found?.kind === 'LoadBalancer' ? found.serverSet : undefined;
+  return (name === undefined ? undefined : catalog.configuration.serverSets.get(name)?.servers) ?? [];
+}
+
+/** urls are the URLs of those servers. */
+export function urls(catalog: Catalog): readonly string[] {
+  return servers(catalog).map(({ url }) => url);
 }
 
 /** weights are the children of a weighted service. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Service } from '../../../../src/proxy/configuration.ts';
-import { compiled, object, onlyRouter, route, service, target, urls, weights } from './objects.ts';
+import { nothing } from '../services/service-builders.ts';
+import { compiled, object, onlyRouter, route, servers, service, target, urls, weights } from './objects.ts';
 
 const plain = { name: 'plain', port: 80 };
 const both = [...service('plain', '10.0.0.1'), ...service('canary', '10.0.1.1')];
@@ -36,8 +37,9 @@ describe('servers', () => {
     ['is not ready, and says no more, as Traefik', { ready: false }, true, 'new and known'],
   ])('a pod that %s gets requests: %j', (_, conditions, isStrict, expected) => {
     const changes = [bare, slice('s', [{ addresses: ['10.0.0.1'], conditions }]), route([plain])];
-    const { servers } = leafOf(target(compiled(changes, { isStrict, allowsEmptyServices: true })));
-    const found = servers.map(({ isFenced }) => (isFenced ? 'known' : 'new and known'));
+    const found = servers(compiled(changes, { isStrict, allowsEmptyServices: true })).map(({ isFenced }) =>
+      isFenced ? 'known' : 'new and known',
+    );
     expect(found.join() || 'none').toBe(expected);
   });
 
@@ -52,7 +54,7 @@ describe('servers', () => {
       slice('s3', [{ addresses: ['10.0.0.9'] }], [{ name: 'other', port: 9 }]),
       route([plain]),
     ]);
-    expect(leafOf(target(catalog)).servers).toEqual([
+    expect(servers(catalog)).toEqual([
       { url: 'http://10.0.0.1:8080', scheme: 'http', host: '10.0.0.1', port: 8080, isFenced: false },
       { url: 'http://10.0.0.2:8080', scheme: 'http', host: '10.0.0.2', port: 8080, isFenced: false },
       { url: 'http://10.0.0.3:8080', scheme: 'http', host: '10.0.0.3', port: 8080, isFenced: false },
@@ -67,13 +69,24 @@ describe('servers', () => {
       ports: [{ name: 'http', port: 1 }],
       endpoints: [],
     });
-    expect(catalog.apply([moved]).services.set).toMatchObject([{ servers: [] }]);
+    expect(catalog.apply([moved]).serverSets.set).toMatchObject([{ servers: [] }]);
+  });
+
+  test('change as one thing, however many routes lead there', () => {
+    const routes = ['a', 'b', 'c'].map((name) =>
+      object('IngressRoute', name, { spec: { routes: [{ match: `Host(\`${name}\`)`, services: [plain] }] } }),
+    );
+    const catalog = compiled([bare, slice('s', [{ addresses: ['10.0.0.1'] }]), ...routes]);
+    const change = catalog.apply([slice('s', [{ addresses: ['10.0.0.2'] }])]);
+    expect(change).toMatchObject({ ...nothing, serverSets: { set: [{ servers: [{ host: '10.0.0.2' }] }] } });
+    const gone = catalog.apply(routes.map((each) => ({ ...each, object: undefined })));
+    expect(gone.serverSets.removed).toHaveLength(1);
   });
 
   test('stay the same when a slice says the same in other words', () => {
     const catalog = compiled([bare, slice('s', [{ addresses: ['10.0.0.1'] }]), route([plain])]);
     const change = catalog.apply([slice('s', [{ addresses: ['10.0.0.1'], conditions: { ready: true } }])]);
-    expect(change.services).toEqual({ set: [], removed: [] });
+    expect(change).toEqual(nothing);
   });
 
   test.each([
@@ -88,15 +101,15 @@ describe('servers', () => {
       slice('s', [{ addresses: ['10.0.0.1'] }], [{ name, port: 8080 }]),
       route([{ name: 'plain', port, scheme }]),
     ];
-    expect(urls(target(compiled(changes)))).toEqual([url]);
+    expect(urls(compiled(changes))).toEqual([url]);
   });
 
   test('are the cluster IP with nativeLB, asked for or by default', () => {
-    expect(urls(target(compiled([...both, route([{ ...plain, nativeLB: true }])])))).toEqual(['http://10.96.0.1:80']);
+    expect(urls(compiled([...both, route([{ ...plain, nativeLB: true }])]))).toEqual(['http://10.96.0.1:80']);
     const byDefault = { isNativeLbByDefault: true };
-    expect(urls(target(compiled([...both, route([plain])], byDefault)))).toEqual(['http://10.96.0.1:80']);
+    expect(urls(compiled([...both, route([plain])], byDefault))).toEqual(['http://10.96.0.1:80']);
     const asked = compiled([...both, route([{ ...plain, nativeLB: false }])], byDefault);
-    expect(urls(target(asked))).toEqual(['http://10.0.0.1:8080']);
+    expect(urls(asked)).toEqual(['http://10.0.0.1:8080']);
     const headless = object('Service', 'plain', { spec: { clusterIP: 'None', ports: [{ port: 80 }] } });
     const found = compiled([headless, route([{ ...plain, nativeLB: true }])]);
     expect(onlyRouter(found).errors.join()).toContain('has no cluster IP');
@@ -105,15 +118,15 @@ describe('servers', () => {
   test('are an outside host only where that is allowed', () => {
     const outside = object('Service', 'plain', { spec: { type: 'ExternalName', externalName: 'api.example' } });
     const changes = [outside, route([{ name: 'plain', port: 443 }])];
-    expect(urls(target(compiled(changes)))).toEqual([]);
+    expect(urls(compiled(changes))).toEqual([]);
     expect(compiled(changes).invalidObjects()).toMatchObject([{ reason: 'NotAllowed' }]);
-    expect(urls(target(compiled(changes, { allowsExternalName: true })))).toEqual(['https://api.example:443']);
+    expect(urls(compiled(changes, { allowsExternalName: true }))).toEqual(['https://api.example:443']);
   });
 
   test('are of another namespace only where that is allowed', () => {
     const changes = [...service('other/far', '10.5.0.1'), route([{ name: 'far', namespace: 'other', port: 80 }])];
-    expect(urls(target(compiled(changes)))).toEqual([]);
-    expect(urls(target(compiled(changes, { allowsCrossNamespace: true })))).toEqual(['http://10.5.0.1:8080']);
+    expect(urls(compiled(changes))).toEqual([]);
+    expect(urls(compiled(changes, { allowsCrossNamespace: true }))).toEqual(['http://10.5.0.1:8080']);
   });
 });
 
@@ -290,15 +303,15 @@ describe('a ServersTransport', () => {
   test('whose only authority is missing is not used, because the system would be trusted instead', () => {
     const changes = [...both, transport({ rootCAsSecrets: ['ca'] }), used];
     const catalog = compiled(changes);
-    expect(urls(target(catalog))).toEqual([]);
+    expect(urls(catalog)).toEqual([]);
     expect(catalog.invalidObjects()[1]).toMatchObject({
       kind: 'ServersTransport',
       message: 'ServersTransport web/quick: Secret web/ca does not exist; create it or correct the name.',
     });
     catalog.apply([secret('ca', { 'ca.crt': 'A' })]);
-    expect(urls(target(catalog))).toEqual(['http://10.0.0.1:8080']);
+    expect(urls(catalog)).toEqual(['http://10.0.0.1:8080']);
     const insecure = compiled([...both, transport({ rootCAsSecrets: ['ca'], insecureSkipVerify: true }), used]);
-    expect(urls(target(insecure))).toEqual(['http://10.0.0.1:8080']);
+    expect(urls(insecure)).toEqual(['http://10.0.0.1:8080']);
   });
 
   test.each([

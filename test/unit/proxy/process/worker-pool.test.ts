@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { FromWorker, ToWorker } from '../../../../src/proxy/process/messages.ts';
 import { WorkerPool, type WorkerEvents } from '../../../../src/proxy/process/worker-pool.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { nothing } from '../services/service-builders.ts';
 
 /** ScriptedWorker does what a worker process would: it is told things, says things, and ends. */
 class ScriptedWorker {
@@ -44,12 +45,6 @@ const settings = {
   metrics: { bucketsSeconds: [], hasRouterLabels: false },
   accessLog: undefined,
 };
-const nothing = {
-  routers: { set: [], removed: [] },
-  services: { set: [], removed: [] },
-  transports: { set: [], removed: [] },
-};
-
 function createPool(count = 2) {
   const clock = new ManualClock();
   const workers: ScriptedWorker[] = [];

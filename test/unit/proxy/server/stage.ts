@@ -5,7 +5,7 @@ import net, { type AddressInfo, type Socket } from 'node:net';
 import tls from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../../../src/clock.ts';
-import type { LoadBalancer, Router } from '../../../../src/proxy/configuration.ts';
+import type { LoadBalancer, Router, ServerSet } from '../../../../src/proxy/configuration.ts';
 import type { RequestRecord } from '../../../../src/proxy/counters.ts';
 import type { EntryPoint } from '../../../../src/proxy/entry-point.ts';
 import { createRouteTable } from '../../../../src/proxy/routing/route-table.ts';
@@ -53,10 +53,11 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   const routes = createRouteTable<Handler>(() => options.handler ?? forward);
   const transport = { ...services.transport(undefined), name: 'stage', isInsecure: true };
   const { responseHeaderTimeoutMs = 0 } = options;
-  services.apply(
-    { set: [leafOf(options)], removed: [] },
-    { set: [{ ...transport, responseHeaderTimeoutMs }], removed: [] },
-  );
+  services.apply({
+    services: { set: [leafOf(options)], removed: [] },
+    serverSets: { set: [serverSetOf(options)], removed: [] },
+    transports: { set: [{ ...transport, responseHeaderTimeoutMs }], removed: [] },
+  });
   for (const isTls of [false, true]) routes.set(routerOf(isTls, options.rule ?? 'PathPrefix(`/`)'));
   const upstream = createUpstreamClient({ clock: systemClock });
   const records: RequestRecord[] = [];
@@ -92,10 +93,9 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   };
 }
 
-function leafOf({ servers, scheme = 'http', leaf }: StageOptions): LoadBalancer {
+function serverSetOf({ servers, scheme = 'http' }: StageOptions): ServerSet {
   return {
-    kind: 'LoadBalancer',
-    name: 'web-shop-80@kubernetescrd',
+    name: 'stage',
     servers: servers.map((port) => ({
       url: `${scheme}://127.0.0.1:${port}`,
       scheme,
@@ -103,6 +103,14 @@ function leafOf({ servers, scheme = 'http', leaf }: StageOptions): LoadBalancer 
       port,
       isFenced: false,
     })),
+  };
+}
+
+function leafOf({ leaf }: StageOptions): LoadBalancer {
+  return {
+    kind: 'LoadBalancer',
+    name: 'web-shop-80@kubernetescrd',
+    serverSet: 'stage',
     strategy: 'RoundRobin',
     passHostHeader: true,
     sticky: undefined,

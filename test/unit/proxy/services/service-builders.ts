@@ -1,6 +1,8 @@
 import type {
+  ConfigurationChange,
   LoadBalancer,
   Server,
+  ServerSet,
   Service,
   StickyCookie,
   WeightedService,
@@ -18,12 +20,12 @@ export function server(text: string): Server {
   return { url: `http://${host}:80`, scheme: 'http', host, port: 80, isFenced: text.startsWith('!') };
 }
 
-/** leaf returns a LoadBalancer with servers of these host names. */
+/** leaf returns a LoadBalancer with servers of these host names, which are the name of its ServerSet. */
 export function leaf(name: string, hosts: readonly string[], changes: Partial<LoadBalancer> = {}): LoadBalancer {
   return {
     kind: 'LoadBalancer',
     name,
-    servers: hosts.map(server),
+    serverSet: hosts.length === 0 ? undefined : hosts.join(' '),
     strategy: 'RoundRobin',
     passHostHeader: true,
     sticky: undefined,
@@ -58,6 +60,12 @@ export function cookie(name: string): StickyCookie {
   };
 }
 
+/** serverSetsOf returns the ServerSets of such leaves. */
+export function serverSetsOf(services: readonly Service[]): readonly ServerSet[] {
+  const names = services.map((service) => (service.kind === 'LoadBalancer' ? service.serverSet : undefined));
+  return names.filter((name) => name !== undefined).map((name) => ({ name, servers: name.split(' ').map(server) }));
+}
+
 /** table returns a ServiceTable that has these services. */
 export function table(services: readonly Service[], options: Partial<ServiceTableOptions> = {}): ServiceTable {
   const created = createServiceTable({ random: seededRandom(1), nowMs: () => 0, isStrict: false, ...options });
@@ -65,14 +73,26 @@ export function table(services: readonly Service[], options: Partial<ServiceTabl
   return created;
 }
 
+/** nothing is a change that changes nothing. */
+export const nothing: ConfigurationChange = {
+  routers: { set: [], removed: [] },
+  services: { set: [], removed: [] },
+  serverSets: { set: [], removed: [] },
+  transports: { set: [], removed: [] },
+};
+
 /** set applies services that are new or different. */
 export function set(table: ServiceTable, ...services: readonly Service[]): void {
-  table.apply({ set: services, removed: [] }, { set: [], removed: [] });
+  table.apply({
+    ...nothing,
+    services: { set: services, removed: [] },
+    serverSets: { set: serverSetsOf(services), removed: [] },
+  });
 }
 
 /** remove applies that services are gone. */
 export function remove(table: ServiceTable, ...removed: readonly string[]): void {
-  table.apply({ set: [], removed }, { set: [], removed: [] });
+  table.apply({ ...nothing, services: { set: [], removed } });
 }
 
 /** ask returns the host that is chosen, or `503` with the leaf that would have been asked. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { defaultTransport } from '../../../../src/proxy/services/service-table.ts';
 import { seededRandom } from '../../balance/seeded-random.ts';
-import { ask, askMany, leaf, remove, set, table, weighted } from './service-builders.ts';
+import { ask, askMany, leaf, nothing, remove, set, table, weighted } from './service-builders.ts';
 
 test('requests are shared out by weight, and then among the servers', () => {
   const services = table([
@@ -167,7 +167,7 @@ test('with PowerOfTwo the server with less open exchanges is asked', () => {
 test('a transport is found by its name, and without one it is Traefik’s default', () => {
   const services = table([]);
   const own = { ...defaultTransport, name: 'default-own@kubernetescrd', isInsecure: true };
-  services.apply({ set: [], removed: [] }, { set: [own], removed: [] });
+  services.apply({ ...nothing, transports: { set: [own], removed: [] } });
   expect(services.transport(own.name)).toBe(own);
   expect(services.transport(undefined)).toMatchObject({
     dialTimeoutMs: 30_000,
@@ -175,6 +175,6 @@ test('a transport is found by its name, and without one it is Traefik’s defaul
     maxIdlePerHost: 200,
     responseHeaderTimeoutMs: 0,
   });
-  services.apply({ set: [], removed: [] }, { set: [], removed: [own.name] });
+  services.apply({ ...nothing, transports: { set: [], removed: [own.name] } });
   expect(services.transport(own.name)).toBe(defaultTransport);
 });
