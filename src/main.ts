@@ -2,11 +2,14 @@
 /** The program: argv, environment, signals and exit codes. Nothing else touches the process. */
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
+import { systemClock } from './clock.ts';
 import { settingDefaults, type RawSettings } from './config.ts';
+import type { DemoCall } from './demo/demo.ts';
 import { isSluiceError } from './errors.ts';
 import { forkWorkers, primaryPort } from './proxy/process/cluster-workers.ts';
 import { proxySettingDefaults, type RawProxySettings } from './proxy-config.ts';
 import { runSimulate, simulateDefaults, type SimulateCall } from './simulate.ts';
+import { standaloneSettingDefaults, type RawStandaloneSettings } from './standalone-config.ts';
 import { version } from './version.ts';
 
 /** exitCodes are part of the interface: 2 is a wrong call or configuration, 1 any other failure. */
@@ -115,6 +118,26 @@ function proxyCommand(): Command {
   });
 }
 
+const standaloneNames = Object.keys(standaloneSettingDefaults).filter(
+  (name): name is Exclude<keyof typeof standaloneSettingDefaults, 'state'> => name !== 'state',
+);
+
+function standaloneCommand(): Command {
+  const command = subcommand('standalone')
+    .description('Serve and release what a folder of manifests holds, without a cluster, until SIGTERM or SIGINT.')
+    .argument('<dir>', 'folder with IngressRoutes, Services, EndpointSlices and Rollouts; it is only read')
+    .addOption(optionOf('state', 'folder for weights and status; default: .sluice in DIR', ''));
+  for (const name of standaloneNames) {
+    const help = name in proxyFlags ? proxyFlags[name as keyof typeof proxyFlags] : flags[name as SettingName];
+    command.addOption(optionOf(name, help, standaloneSettingDefaults[name]));
+  }
+  return command.action(async (directory: string, raw: Omit<RawStandaloneSettings, 'directory'>) => {
+    const { runStandalone } = await import('./run-standalone.ts');
+    const options = { signal: untilSignal(), env: process.env, isWholeProcess: true };
+    await runStandalone({ ...raw, directory }, options).stopped;
+  });
+}
+
 function untilSignal(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
@@ -146,6 +169,53 @@ function simulateCommand(): Command {
   });
 }
 
+function demoCommand(): Command {
+  return subcommand('demo')
+    .description('Show within a minute how a good release is promoted and a bad one taken back; it needs nothing else.')
+    .option('--json', 'print lines, and one JSON object last; exit code 1 where a story did not end as it should')
+    .option('--keep', 'go on until Ctrl-C, to release something yourself')
+    .option('--seed <number>', 'the same seed draws the same durations and errors')
+    .action(async (call: DemoCall) => {
+      const { runDemo } = await import('./demo/demo.ts');
+      const { openTerminal } = await import('./demo/terminal.ts');
+      const isFromNpm = process.env['npm_lifecycle_event'] === 'demo';
+      const interrupted = untilInterrupted();
+      const isAsTold = await runDemo(call, {
+        terminal: openTerminal(process.stdout, process),
+        clock: systemClock,
+        signal: interrupted.signal,
+        typed: isFromNpm
+          ? { demo: 'npm run demo --', program: 'npm start --' }
+          : { demo: 'sluice demo', program: 'sluice' },
+      }).catch((error: unknown) => {
+        if (!interrupted.signal.aborted) throw error;
+        return false;
+      });
+      const code = interrupted.exitCode() ?? (isAsTold ? 0 : exitCodes.failure);
+      // A connection that nobody closed must not hold up the end; what was written has to be out, though.
+      process.stdout.write('', () => process.exit(code));
+    });
+}
+
+/** The terminal and npm may both pass on the same interrupt, and the second one must not end what cleans up. */
+function untilInterrupted(): { readonly signal: AbortSignal; exitCode(): number | undefined } {
+  const stop = new AbortController();
+  let exitCode: number | undefined;
+  for (const [signal, number] of [
+    ['SIGHUP', 1],
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.on(signal, () => {
+      exitCode ??= 128 + number;
+      stop.abort(new Error(signal));
+    });
+  }
+  // Who reads the lines may have enough of them, as `head` has.
+  process.stdout.on('error', (error) => stop.abort(error));
+  return { signal: stop.signal, exitCode: () => exitCode };
+}
+
 function versionCommand(): Command {
   return subcommand('version')
     .description('Print the version.')
@@ -159,6 +229,8 @@ const program = subcommand('sluice')
   .version(version)
   .addCommand(controllerCommand())
   .addCommand(proxyCommand())
+  .addCommand(standaloneCommand())
+  .addCommand(demoCommand())
   .addCommand(simulateCommand())
   .addCommand(versionCommand());
 
