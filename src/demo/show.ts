@@ -1,0 +1,87 @@
+/** Shows the demo: as a view that changes in place on a terminal, as lines elsewhere. */
+import type { RolloutStatus } from '../api/rollout-status.ts';
+import type { Screen } from './text.ts';
+import { frame, differencesText, type DemoView } from './view.ts';
+import type { Terminal } from './terminal.ts';
+import { hostOf, type StoryName } from './stories.ts';
+
+/** Show is told of each moment, and at last ends. */
+export interface Show {
+  update(view: DemoView): void;
+  /** end leaves what was shown last, with the cursor below it. */
+  end(): void;
+}
+
+const escape = '\u001b[';
+const hideCursor = `${escape}?25l`;
+const showCursor = `${escape}?25h`;
+const clearScreen = `${escape}2J${escape}H`;
+const clearBelow = `${escape}J`;
+
+/** liveShow draws the view over itself. A terminal breaks drawn lines anew when it is resized, so then all is drawn afresh. */
+export function liveShow(terminal: Terminal): Show {
+  let drawn = 0;
+  let last: DemoView | undefined;
+  const draw = (view: DemoView): void => {
+    const { width, rows } = terminal.size();
+    const screen: Screen = { width, rows, isColored: terminal.isColored, isUnicode: terminal.isUnicode };
+    const lines = frame(view, screen).slice(0, Math.max(1, rows - 1));
+    const up = drawn === 0 ? '' : `${escape}${drawn}A`;
+    // Each line is cleared before it is written: behind a full one the cursor is still on its last column.
+    const text = lines.map((line) => `\r${escape}2K${line}\n`).join('');
+    terminal.write(`${drawn === 0 ? hideCursor : ''}${up}${text}${clearBelow}`);
+    drawn = lines.length;
+  };
+  const ignore = terminal.onResize(() => {
+    if (last === undefined) return;
+    terminal.write(clearScreen);
+    drawn = 0;
+    draw(last);
+  });
+  return {
+    update: (view) => {
+      last = view;
+      draw(view);
+    },
+    end: () => {
+      ignore();
+      terminal.write(showCursor);
+    },
+  };
+}
+
+/** plainShow writes a line whenever a Rollout says something new; what it says in `known` is not. */
+export function plainShow(terminal: Pick<Terminal, 'write'>, known?: DemoView): Show {
+  const told = new Map<StoryName, string>(known?.stories.map(({ story, status }) => [story.name, newsOf(status)]));
+  return {
+    update: ({ seconds, stories }) => {
+      for (const { story, status } of stories) {
+        const { phase = '', weight = 0, message = '' } = status;
+        const news = newsOf(status);
+        if (message === '' || told.get(story.name) === news) continue;
+        told.set(story.name, news);
+        const columns = [story.name.padEnd(4), phase.padEnd(11), `${weight}%`.padStart(4)];
+        terminal.write(`${at(seconds)}  ${columns.join(' ')}  ${message}\n`);
+      }
+    },
+    end: () => undefined,
+  };
+}
+
+function newsOf({ phase, reason, weight = 0 }: RolloutStatus): string {
+  return `${phase} ${reason} ${weight}`;
+}
+
+/** opening says in plain lines what the view shows all the time. */
+export function opening({ seconds, seed, stories }: DemoView): string {
+  const lines = [
+    `Two shops are open behind the proxy of Sluice; their clients send real requests (seed ${seed}).`,
+    ...stories.map(({ story }) => `${hostOf(story.name)}: ${story.title}.`),
+    differencesText(),
+  ];
+  return lines.map((line) => `${at(seconds)}  ${line}\n`).join('');
+}
+
+function at(seconds: number): string {
+  return `${seconds.toFixed(1).padStart(5)} s`;
+}
