@@ -79,6 +79,7 @@ export interface Service extends KubernetesObject {
 
 /** EndpointSlice is the part of discovery.k8s.io/v1 EndpointSlice that Sluice reads. */
 export interface EndpointSlice extends KubernetesObject {
+  readonly addressType?: string;
   readonly endpoints?:
     | readonly {
         readonly addresses: readonly string[];
@@ -86,7 +87,7 @@ export interface EndpointSlice extends KubernetesObject {
         readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly uid?: string };
       }[]
     | null;
-  readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
+  readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
 }
 
 /** Secret is v1.Secret; the values of `data` are base64. */
