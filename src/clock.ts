@@ -42,6 +42,11 @@ export const systemClock: Clock = {
   timeout: (ms) => AbortSignal.timeout(withinTimer(ms)),
 };
 
+/** nextTurn resolves when everything that waits for the event loop has had its turn; it takes no time of its own. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
 function withinTimer(ms: number): number {
   return Math.min(Math.max(0, Math.ceil(ms)), maxTimerMs);
 }

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Router } from '../../src/proxy/configuration.ts';
 import { createPrefixTree } from '../../src/proxy/routing/prefix-tree.ts';
-import { createRouteTable } from '../../src/proxy/routing/route-table.ts';
+import { createRouteTable, type RouteTable } from '../../src/proxy/routing/route-table.ts';
+import { finish } from '../../src/proxy/steps.ts';
 import { compileRule } from '../../src/rule/compile.ts';
 import { parseRule } from '../../src/rule/parse.ts';
 import { createRegexpCache } from '../../src/rule/regexp.ts';
@@ -46,10 +47,50 @@ const router: fc.Arbitrary<Router> = fc
     errors: [],
   }));
 
+/** Names of nobody, which make a change so large that a new table is built for it. */
+const nobodies = Array.from({ length: 150 }, (_, index) => `nobody${index}`);
+
+const batch = fc
+  .record({
+    set: fc.uniqueArray(router, { selector: ({ name }) => name, maxLength: 20 }),
+    gone: fc.uniqueArray(
+      router.map(({ name }) => name),
+      { maxLength: 8 },
+    ),
+    more: fc.constantFrom([], nobodies),
+  })
+  .map(({ set, gone, more }) => {
+    const removed = [...gone.filter((name) => set.every((router) => router.name !== name)), ...more];
+    return { kind: 'Batch' as const, changes: { set, removed } };
+  });
+
 const change = fc.oneof(
   { weight: 5, arbitrary: router.map((router) => ({ kind: 'Set' as const, router })) },
   { weight: 2, arbitrary: router.map(({ name }) => ({ kind: 'Remove' as const, name })) },
+  { weight: 1, arbitrary: batch },
 );
+
+type Change = typeof change extends fc.Arbitrary<infer C> ? C : never;
+
+/** A batch is prepared while the table is used as it was. */
+function applyTo(table: RouteTable<string>, each: Change, request: RuleRequest | undefined): void {
+  if (each.kind === 'Set') return table.set(each.router);
+  if (each.kind === 'Remove') return table.remove(each.name);
+  const find = (): unknown => (request === undefined ? undefined : table.find('web', false, request)?.router);
+  const before = find();
+  const takeOver = finish(table.applying(each.changes));
+  expect(find()).toBe(before);
+  takeOver();
+}
+
+function applyToModel(model: Map<string, Router>, each: Change): void {
+  const { set, removed } =
+    each.kind === 'Batch'
+      ? each.changes
+      : { set: each.kind === 'Set' ? [each.router] : [], removed: each.kind === 'Remove' ? [each.name] : [] };
+  for (const name of removed) model.delete(name);
+  for (const router of set) model.set(router.name, router);
+}
 
 const ruleRequest: fc.Arbitrary<RuleRequest> = anyRequest
   .map(({ method, target, headers }) => {
@@ -87,10 +128,8 @@ test('the table finds what a scan by priority, age and name finds, after any cha
         const table = createRouteTable(({ name }) => name, regexps);
         const model = new Map<string, Router>();
         for (const each of changes) {
-          if (each.kind === 'Set') table.set(each.router);
-          else table.remove(each.name);
-          if (each.kind === 'Set') model.set(each.router.name, each.router);
-          else model.delete(each.name);
+          applyTo(table, each, requests[0]);
+          applyToModel(model, each);
         }
         for (const request of requests) {
           for (const [entryPoint, isTls] of [

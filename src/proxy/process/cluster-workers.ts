@@ -1,5 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
+import { nextTurn } from '../../clock.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
+import { createJoiner, createOutbox, type PartMessage } from './parts.ts';
 import type { WorkerEvents, WorkerPort } from './worker-pool.ts';
 
 /**
@@ -21,14 +23,17 @@ export function forkWorkers(count: number): (events: WorkerEvents) => WorkerPort
     worker.on('error', () => undefined);
     return {
       name: String(worker.process.pid),
-      send: (message) => send(worker, message),
+      send: createOutbox((message) => post(worker, message)),
       kill: () => void worker.process.kill('SIGKILL'),
     };
   };
 }
 
-function send(worker: Worker, message: ToWorker): void {
-  if (worker.isConnected()) worker.send(message);
+/** What is written is read before there is more, and others have a turn between, so that neither side has much to do at once. */
+async function post(worker: Worker, message: ToWorker | PartMessage): Promise<void> {
+  if (!worker.isConnected()) return;
+  await new Promise<void>((resolve) => void worker.send(message, () => resolve()));
+  await nextTurn();
 }
 
 /** PrimaryPort is the primary as a worker process sees it. */
@@ -47,7 +52,11 @@ export function primaryPort(): PrimaryPort | undefined {
   // The primary speaks first, and this process may still be loading what is to listen.
   const early: ToWorker[] = [];
   let tell = (message: ToWorker): void => void early.push(message);
-  worker.on('message', (message: ToWorker) => tell(message));
+  const join = createJoiner();
+  worker.on('message', (message: ToWorker | PartMessage) => {
+    const whole = join(message);
+    if (whole !== undefined) tell(whole);
+  });
   return {
     send: (message) =>
       new Promise((resolve) => {

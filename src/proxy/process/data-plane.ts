@@ -2,8 +2,9 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../../clock.ts';
 import type { ConfigurationChange } from '../configuration.ts';
+import { finish, type Steps } from '../steps.ts';
 import { createCounters, type Counters } from '../metrics/counters.ts';
-import { createRouteTable } from '../routing/route-table.ts';
+import { createRouteTable, type RouteTable } from '../routing/route-table.ts';
 import { forward, type Handler } from '../server/exchange.ts';
 import { createForwarder } from '../server/forward.ts';
 import { createListener, type Listener } from '../server/listener.ts';
@@ -12,6 +13,7 @@ import { createUpstreamClient, type UpstreamClientOptions } from '../upstream/cl
 import type { UpstreamClient } from '../upstream/upstream.ts';
 import { createAccessWriter } from './access-writer.ts';
 import type { CountersMessage, ListeningAddress } from './messages.ts';
+import { inTurns } from './turns.ts';
 import type { CreatePlane, Plane } from './worker.ts';
 
 /** PlaneOptions are what all planes of a process share. */
@@ -53,23 +55,49 @@ export function createPlane(options: PlaneOptions): CreatePlane {
       name: entryPoint.name,
       listener: createListener({ entryPoint, clock, onRequest: forwarder.handle }),
     }));
-    const servers = createServerTracker(upstream);
+    const applying = createApplying({ services, routes, counters, upstream });
+    let isListening = false;
     return {
-      apply: (change) => {
-        services.apply(change);
-        for (const name of change.routers.removed) routes.remove(name);
-        for (const router of change.routers.set) routes.set(router);
-        counters.forget([...change.routers.removed, ...change.services.removed]);
-        servers.apply(change);
+      apply: async (change) => {
+        // Before anybody is served nobody has to wait.
+        if (isListening) await inTurns(applying(change), clock);
+        else finish(applying(change));
       },
       applyHealth: (down) => services.applyHealth(down),
-      listen: () => Promise.all(listeners.map(listenOn)),
+      listen: () => {
+        isListening = true;
+        return Promise.all(listeners.map(listenOn));
+      },
       takeCounts: createCountsTaker({ counters, services, listeners }),
       drain: async (graceMs) => {
         await Promise.all(listeners.map(({ listener }) => listener.drain({ graceMs })));
         upstream.close();
       },
     } satisfies Plane;
+  };
+}
+
+interface Applied {
+  readonly services: ServiceTable;
+  readonly routes: RouteTable<Handler>;
+  readonly counters: Counters;
+  readonly upstream: UpstreamClient;
+}
+
+/** createApplying returns what makes a change of the configuration the one that is served: all of it at once. */
+function createApplying({ services, routes, counters, upstream }: Applied) {
+  const servers = createServerTracker(upstream);
+  return function* (change: ConfigurationChange): Steps<void> {
+    const takeServices = yield* services.applying(change);
+    const takeRoutes = yield* routes.applying(change.routers);
+    takeServices();
+    takeRoutes();
+    yield;
+    for (const name of [...change.routers.removed, ...change.services.removed]) {
+      counters.forget([name]);
+      yield;
+    }
+    yield* servers.applying(change);
   };
 }
 
@@ -106,7 +134,7 @@ function createCountsTaker(parts: {
 }
 
 /** createServerTracker lets connections go to servers that are in no set any more. */
-function createServerTracker(upstream: Pick<UpstreamClient, 'forget'>): { apply(change: ConfigurationChange): void } {
+function createServerTracker(upstream: Pick<UpstreamClient, 'forget'>) {
   const urlsOf = new Map<string, readonly string[]>();
   /** How many sets have a server. */
   const users = new Map<string, number>();
@@ -124,16 +152,20 @@ function createServerTracker(upstream: Pick<UpstreamClient, 'forget'>): { apply(
     return before.some((url) => !users.has(url));
   };
   return {
-    apply: ({ serverSets, transports }) => {
-      const isAnyGone = [
-        ...serverSets.set.map(({ name, servers }) =>
+    *applying({ serverSets, transports }: ConfigurationChange): Steps<void> {
+      let isAnyGone = false;
+      for (const { name, servers } of serverSets.set) {
+        isAnyGone =
           replace(
             name,
             servers.map(({ url }) => url),
-          ),
-        ),
-        ...serverSets.removed.map((name) => replace(name, [])),
-      ].includes(true);
+          ) || isAnyGone;
+        yield;
+      }
+      for (const name of serverSets.removed) {
+        isAnyGone = replace(name, []) || isAnyGone;
+        yield;
+      }
       if (isAnyGone || transports.set.length > 0) upstream.forget(new Set(users.keys()));
     },
   };

@@ -14,7 +14,8 @@ export interface ObjectsOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly observer?: ReflectorObserver | undefined;
-  readonly onChanges: (changes: readonly ObjectChange[]) => void;
+  /** It resolves when that has been taken in; what changes meanwhile comes together after it. */
+  readonly onChanges: (changes: readonly ObjectChange[]) => Promise<void>;
   /** used returns the objects of a kind of which only those are watched that something refers to. */
   readonly used: (kind: NamedKind) => readonly ObjectKey[];
 }
@@ -81,9 +82,9 @@ export function followObjects(options: ObjectsOptions, signal: AbortSignal): Pro
   batch.onFlushed = named.adjust;
   const sync = async (): Promise<void> => {
     await Promise.all(all.map(({ reflector }) => reflector.synced));
-    batch.open();
+    await batch.open();
     await named.synced();
-    batch.flush();
+    await batch.flush();
   };
   const reflectors = (): readonly Followed[] => [...all, ...named.followed()];
   const synced = sync();
@@ -112,25 +113,30 @@ function createBatch({ clock, onChanges }: ObjectsOptions) {
   let changes = new Map<string, ObjectChange>();
   let isOpen = false;
   let isScheduled = false;
+  let flushed = Promise.resolve();
   const batch = {
     onFlushed: (): void => undefined,
     add: (change: ObjectChange): void => {
       changes.set(`${change.kind} ${change.key}`, change);
       if (!isOpen || isScheduled) return;
       isScheduled = true;
-      clock.schedule(0, batch.flush);
+      clock.schedule(0, () => void batch.flush());
     },
-    open: (): void => {
+    open: (): Promise<void> => {
       isOpen = true;
-      batch.flush();
+      return batch.flush();
     },
-    flush: (): void => {
-      isScheduled = false;
-      const flushed = [...changes.values()];
-      changes = new Map();
-      onChanges(flushed);
-      batch.onFlushed();
+    flush: (): Promise<void> => {
+      flushed = flushed.then(handOn);
+      return flushed;
     },
+  };
+  const handOn = async (): Promise<void> => {
+    isScheduled = false;
+    const together = [...changes.values()];
+    changes = new Map();
+    await onChanges(together);
+    batch.onFlushed();
   };
   return batch;
 }

@@ -11,6 +11,7 @@ import { createTotals, type Totals } from '../metrics/totals.ts';
 import type { PlaneSettings, ProxySettings } from '../settings.ts';
 import type { ListeningAddress } from './messages.ts';
 import { followObjects, type ProxyObjects } from './objects.ts';
+import { inTurns } from './turns.ts';
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 
 /** PrimaryOptions are the collaborators of the primary. */
@@ -61,8 +62,9 @@ export function startPrimary(options: PrimaryOptions): Primary {
     stopped.signal,
   );
   const tellInvalid = createInvalidTeller(options, catalog, (kind, key) => objects.get(kind, key));
-  const apply = (changes: readonly ObjectChange[]): void => {
-    const change = catalog.apply(changes);
+  const apply = async (changes: readonly ObjectChange[]): Promise<void> => {
+    // Before anybody is served nobody has to wait.
+    const change = isServing ? await inTurns(catalog.applying(changes), clock) : catalog.apply(changes);
     tellInvalid();
     if (isNothing(change)) return;
     reloads.generation += 1;

@@ -7,7 +7,8 @@ import type { WorkerEvents, WorkerPort } from './worker-pool.ts';
 
 /** Plane is the data plane of one event loop. */
 export interface Plane {
-  apply(change: ConfigurationChange): void;
+  /** apply resolves when the change is served; what is large is prepared in pieces, and then taken over at once. */
+  apply(change: ConfigurationChange): Promise<void>;
   applyHealth(down: ServerDown): void;
   /** listen resolves with the ports that were taken; it rejects when one is not to be had. */
   listen(): Promise<readonly ListeningAddress[]>;
@@ -59,7 +60,7 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
   };
   const start = async ({ settings, change }: ToWorker & { readonly kind: 'Start' }): Promise<void> => {
     plane = createPlane(settings, { onServerDown: (down) => tell({ kind: 'Health', down }) });
-    plane.apply(change);
+    await plane.apply(change);
     try {
       tell({ kind: 'Listening', addresses: await plane.listen() });
       reportAgain();
@@ -68,6 +69,12 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
       ended.resolve();
     }
   };
+  const change = async ({ change, generation }: ToWorker & { readonly kind: 'Change' }): Promise<void> => {
+    await plane?.apply(change);
+    tell({ kind: 'Applied', generation });
+  };
+  // One after the other: the first one has everything, the others are differences.
+  let changed = Promise.resolve();
   const drain = async (graceMs: number): Promise<void> => {
     if (isDraining) return;
     isDraining = true;
@@ -82,10 +89,11 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
     onMessage: (message) => {
       switch (message.kind) {
         case 'Start':
-          return void start(message);
+          changed = start(message);
+          return;
         case 'Change':
-          plane?.apply(message.change);
-          return tell({ kind: 'Applied', generation: message.generation });
+          changed = changed.then(() => change(message));
+          return;
         case 'Health':
           return plane?.applyHealth(message.down);
         case 'Drain':
