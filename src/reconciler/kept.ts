@@ -53,7 +53,7 @@ export function keptService({ metadata, spec }: Service): Service {
   return { metadata: keptMeta(metadata), spec: { ports } };
 }
 
-/** keptEndpointSlice keeps addresses with their conditions, and the names of the ports. */
+/** keptEndpointSlice keeps addresses with their conditions, and the ports. */
 export function keptEndpointSlice({ metadata, endpoints, ports }: EndpointSlice): EndpointSlice {
   const service = metadata.labels?.[serviceNameLabel] ?? '';
   return {
@@ -62,7 +62,7 @@ export function keptEndpointSlice({ metadata, endpoints, ports }: EndpointSlice)
       addresses,
       conditions: compact({ ready: conditions?.ready, terminating: conditions?.terminating }),
     })),
-    ports: (ports ?? []).map(({ name }) => (name === undefined ? {} : { name })),
+    ports: (ports ?? []).map(({ name, port }) => compact({ name, port })),
   };
 }
 

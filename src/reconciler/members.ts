@@ -16,8 +16,16 @@ export interface Member extends PairMember {
   readonly exists: boolean;
   /** addresses are those of the ready endpoints. */
   readonly addresses: readonly string[];
+  /** sockets are addresses and ports of the same endpoints: without a cluster several versions may share one machine. */
+  readonly sockets: readonly Socket[];
   /** portProblem says why the port could not be resolved. */
   readonly portProblem: string | undefined;
+}
+
+/** Socket is where a ready endpoint listens; without a port it is every port of the address. */
+export interface Socket {
+  readonly address: string;
+  readonly port: number | undefined;
 }
 
 /** resolveMember reads a service of the pair from the caches. */
@@ -26,13 +34,15 @@ export function resolveMember(caches: Caches, namespace: string, spec: MemberSpe
   const service = caches.service(key);
   const port = service === undefined ? undefined : resolvePort(service, spec.port);
   const found = port?.kind === 'Found' ? port : undefined;
+  const sockets = found === undefined ? [] : readySockets(caches.endpointSlices(key), found.name);
   return {
     key,
     service: spec.service,
     ports: found?.spellings ?? (spec.port === undefined ? [] : [writtenPort(spec.port)]),
     ...(spec.nativeLB === true ? { nativeLB: true } : {}),
     exists: service !== undefined,
-    addresses: found === undefined ? [] : readyAddresses(caches.endpointSlices(key), found.name),
+    addresses: [...new Set(sockets.map(({ address }) => address))],
+    sockets,
     portProblem: port?.kind === 'Missing' ? port.message : undefined,
   };
 }
@@ -66,10 +76,14 @@ function writtenPort(port: number | string): number | string {
   return /^[0-9]+$/.test(String(port)) ? Number(port) : port;
 }
 
-/** readyAddresses leaves out what terminates: Traefik does not choose it for new requests either. */
-function readyAddresses(slices: readonly EndpointSlice[], portName: string): readonly string[] {
-  const serving = slices.filter((slice) => (slice.ports ?? []).some((port) => (port.name ?? '') === portName));
-  const endpoints = serving.flatMap((slice) => slice.endpoints ?? []);
-  const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false && conditions?.terminating !== true);
-  return [...new Set(ready.flatMap((endpoint) => endpoint.addresses))];
+/** readySockets leaves out what terminates: Traefik does not choose it for new requests either. */
+function readySockets(slices: readonly EndpointSlice[], portName: string): readonly Socket[] {
+  return slices.flatMap(({ ports, endpoints }) => {
+    const found = (ports ?? []).find(({ name }) => (name ?? '') === portName);
+    if (found === undefined) return [];
+    const ready = (endpoints ?? []).filter(
+      ({ conditions }) => conditions?.ready !== false && conditions?.terminating !== true,
+    );
+    return ready.flatMap(({ addresses }) => addresses.map((address) => ({ address, port: found.port })));
+  });
 }

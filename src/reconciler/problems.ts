@@ -7,7 +7,7 @@ import { finalizer } from '../rollout/decision.ts';
 import type { Problem } from '../rollout/observation.ts';
 import { readSplit, type Pair } from '../traffic/split.ts';
 import type { Caches } from './caches.ts';
-import type { Member } from './members.ts';
+import type { Member, Socket } from './members.ts';
 
 /** ProblemInput is what the problems of a rollout are found in. */
 export interface ProblemInput {
@@ -107,10 +107,14 @@ function memberProblems(member: Member, role: 'stable' | 'canary'): readonly Pro
 
 /** sharedEndpoints: a pod behind both services would be compared with itself. */
 function sharedEndpoints({ stable, canary }: ProblemInput): readonly Problem[] {
-  const shared = stable.addresses.find((address) => canary.addresses.includes(address));
+  const shared = stable.sockets.find((one) => canary.sockets.some((other) => isSame(one, other)));
   if (shared === undefined) return [];
-  const message = `The ready address ${shared} is behind both Service ${stable.service} and Service ${canary.service}; make their selectors exclude each other.`;
+  const message = `The ready address ${shared.address} is behind both Service ${stable.service} and Service ${canary.service}; make their selectors exclude each other.`;
   return [{ reason: 'SharedEndpoints', message }];
+}
+
+function isSame(one: Socket, other: Socket): boolean {
+  return one.address === other.address && (one.port ?? other.port) === (other.port ?? one.port);
 }
 
 function workloadProblems({ rollout, caches, pair }: ProblemInput): readonly Problem[] {

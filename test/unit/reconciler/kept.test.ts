@@ -102,7 +102,7 @@ describe('what the caches keep', () => {
         { addresses: ['10.0.0.2'], conditions: { ready: false, terminating: true } },
         { addresses: ['10.0.0.3'], conditions: {} },
       ],
-      ports: [{ name: 'http' }, {}],
+      ports: [{ name: 'http', port: 8080 }, { port: 8081 }],
     });
     expect(keptEndpointSlice({ metadata, endpoints: null })).toMatchObject({ endpoints: [], ports: [] });
   });

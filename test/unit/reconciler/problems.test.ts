@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { resources } from '../../../src/api/kubernetes.ts';
+import { resources, type EndpointSlice } from '../../../src/api/kubernetes.ts';
 import type { Rollout } from '../../../src/api/rollout.ts';
 import type { RolloutTarget } from '../../../src/api/rollout-status.ts';
 import { readScene } from '../../../src/reconciler/observe.ts';
@@ -142,6 +142,14 @@ describe('the problems of a Rollout', () => {
       suffix: '2',
     });
     expect(await problemsOf(rollout(), (store) => store.put(resources.endpointSlices, leaving))).toEqual([]);
+  });
+
+  it('do not name an address behind both Services with another port of each, as without a cluster', async () => {
+    const beside: EndpointSlice = {
+      ...slice('shop-canary', [{ addresses: ['10.0.0.1'] }], { suffix: '2' }),
+      ports: [{ name: 'http', port: 9090 }],
+    };
+    expect(await problemsOf(rollout(), (store) => store.put(resources.endpointSlices, beside))).toEqual([]);
   });
 
   it('begin with the most basic one', async () => {
