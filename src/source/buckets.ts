@@ -11,17 +11,23 @@ export type BucketsByService = ReadonlyMap<string, ReadonlyMap<string, Buckets>>
 
 /** readBuckets sorts the series of a durationsQuery; what has no bound is left out. */
 export function readBuckets(series: readonly Series[], serviceLabel: string): BucketsByService {
-  const services = new Map<string, Map<string, Map<number, Map<number, number>>>>();
+  const services = new Map<string, Map<string, Map<number, ReadonlyMap<number, number>>>>();
   for (const { labels, samples } of series) {
     const bound = toBound(labels['le']);
     if (Number.isNaN(bound)) continue;
     const instances = entry(services, labels[serviceLabel] ?? '', () => new Map());
     const buckets = entry(instances, instanceOf(labels), () => new Map());
-    const values = entry(buckets, bound, () => new Map());
-    // After an upgrade of Prometheus `1` becomes `1.0`, and the old series is shown for five minutes more: it stands still.
-    for (const [atMs, value] of samples) values.set(atMs, Math.max(value, values.get(atMs) ?? value));
+    const known = buckets.get(bound);
+    buckets.set(bound, known === undefined ? samples : greatest(known, samples));
   }
   return services;
+}
+
+/** After an upgrade of Prometheus `1` becomes `1.0`, and the old series is shown for five minutes more: it stands still. */
+function greatest(left: Series['samples'], right: Series['samples']): Series['samples'] {
+  const values = new Map(left);
+  for (const [atMs, value] of right) values.set(atMs, Math.max(value, values.get(atMs) ?? value));
+  return values;
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -79,7 +79,7 @@ describe('createChunkSize', () => {
       size.learn(size.maxNames, 1_000);
       expect(size.maxNames).toBe(grown);
     }
-    size.learn(256, 8 * 1024 * 1024);
+    size.learn(256, 8 * 576 * 1024);
     expect(size.maxNames).toBe(32);
     size.learn(20, 1_000);
     expect(size.maxNames).toBe(64);
@@ -87,7 +87,7 @@ describe('createChunkSize', () => {
 
   test('stays where it is on answers of about the right size, and of chunks that were not full', () => {
     const size = createChunkSize();
-    size.learn(64, 1_500_000);
+    size.learn(64, 800_000);
     size.learn(10, 100);
     expect(size.maxNames).toBe(64);
   });
