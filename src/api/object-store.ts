@@ -74,11 +74,14 @@ export interface ObjectStore {
     operations: readonly JsonPatchOperation[],
     options?: CallOptions,
   ): Promise<WriteOutcome<T>>;
-  /** patchStatus merges `status` into the object's status subresource if it still has that resourceVersion (null removes a field). */
+  /**
+   * patchStatus merges `status` into the object's status subresource if it still has that resourceVersion (null removes a
+   * field). `whole` is what the status becomes by that, from who knows it: to put it in place is less work than to merge.
+   */
   patchStatus<T extends KubernetesObject>(
     kind: ResourceKind,
     key: ObjectKey,
-    change: { readonly resourceVersion: string; readonly status: object },
+    change: { readonly resourceVersion: string; readonly status: object; readonly whole?: object },
     options?: CallOptions,
   ): Promise<WriteOutcome<T>>;
   /** create stores a new object; one that exists already is a Conflict. */

@@ -190,7 +190,11 @@ async function writeStatus(
   const before = rollout.status ?? {};
   if (!isWorthWriting(before, next.status)) return 'Unchanged';
   const patch = mergePatch(subject.stored.status ?? {}, next.status);
-  const change = { resourceVersion: rollout.metadata.resourceVersion ?? '', status: patch };
+  const change = {
+    resourceVersion: rollout.metadata.resourceVersion ?? '',
+    status: patch,
+    whole: next.status,
+  };
   const options = fenced(actor, subject.grant);
   const outcome = await settled(actor.store.patchStatus<Rollout>(resources.rollouts, keyOf(rollout), change, options));
   actor.metrics.write('Status', outcome.kind);

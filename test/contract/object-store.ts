@@ -371,6 +371,28 @@ const contract: Readonly<Record<string, (context: Context) => Promise<void>>> = 
     expect(withoutVersion(second)).toEqual(withoutVersion({ ...created, status: { phase: 'Paused' } }));
   },
 
+  'takes a status that is given whole too, and leaves the rest of the object alone': async ({
+    add,
+    get,
+    keyFor,
+    kind,
+    store,
+  }) => {
+    const created = await add('a');
+    const first = { phase: 'Progressing', message: 'Five percent.' };
+    const change = { resourceVersion: versionOf(created), status: first, whole: first };
+    const before = written(await store.patchStatus<ContractObject>(kind, keyFor('a'), change));
+    const second = { resourceVersion: versionOf(before), status: { phase: 'Paused', message: null } };
+    const whole = { phase: 'Paused' };
+    const after = written(await store.patchStatus<ContractObject>(kind, keyFor('a'), { ...second, whole }));
+    expect(await get('a')).toEqual(after);
+    expect(withoutVersion(after)).toEqual(withoutVersion({ ...created, status: whole }));
+    const late = await store.patchStatus<ContractObject>(kind, keyFor('a'), { ...change, whole: first });
+    expect([late.kind, (await get('a'))?.status]).toEqual(['Conflict', whole]);
+    const missing = await store.patchStatus(kind, keyFor('missing'), { ...change, whole: first });
+    expect(missing).toEqual({ kind: 'Missing' });
+  },
+
   'takes a status for an older version as a Conflict and keeps the newer one': async ({
     add,
     get,

@@ -320,12 +320,18 @@ const partitioned = (of: 'Route' | 'Status', isLate: boolean): Strike => ({
   },
 });
 
+/** The status of a raise says that it has been decided just now. */
+const justNowMs = 500;
+
 /** A raise says when it was decided, and insists on the version of the route. */
 function isRaiseOf(of: 'Route' | 'Status'): (request: ProxiedRequest) => boolean {
   return of === 'Route'
     ? ({ verb, resource, body }) =>
         verb === 'patch' && resource === 'ingressroutes' && body.includes('/metadata/resourceVersion')
-    : ({ verb, subresource, body }) => verb === 'patch' && subresource === 'status' && body.includes('"raisedAt"');
+    : ({ verb, subresource, body }) => {
+        const raisedAt = /"raisedAt":"([^"]+)"/.exec(body)?.[1] ?? '';
+        return verb === 'update' && subresource === 'status' && Date.now() - Date.parse(raisedAt) < justNowMs;
+      };
 }
 
 const strikes = [
