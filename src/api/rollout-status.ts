@@ -36,6 +36,14 @@ export interface HistoryEntry {
   readonly who?: string;
 }
 
+/** PauseState is a pause by command. It outlives revisions; resume ends it. */
+export interface PauseState {
+  /** Who asked for it. */
+  readonly who?: string;
+  /** Since when. */
+  readonly since: string;
+}
+
 /** NoDataState says since when and why samples are missing. */
 export interface NoDataState {
   /** CamelCase code. */
@@ -168,7 +176,7 @@ export interface RollbackCause {
 /** HoldState says why the rollout waits for a promote or abort. */
 export interface HoldState {
   /** CamelCase code. */
-  readonly reason: 'Adopted' | 'LoweredByHand' | 'RouteRecreated' | 'Contested';
+  readonly reason: 'Adopted' | 'LoweredByHand' | 'RouteRecreated' | 'Contested' | 'AnalysisFailed';
   /** What happened. */
   readonly message: string;
   /** Since when. */
@@ -185,7 +193,7 @@ export interface RolloutProgress {
   readonly weight: number;
   /** Weight of the route before the current step; tells a raise that was not made yet from one that was taken back. */
   readonly from: number;
-  /** When the rollout began. */
+  /** When the rollout began, or its evidence anew. */
   readonly startedAt: string;
   /** When the current step was decided. */
   readonly enteredAt: string;
@@ -195,6 +203,10 @@ export interface RolloutProgress {
   readonly plan: string;
   /** True when the current step was ended by a promote command. */
   readonly promoted?: boolean;
+  /** When a raise of the current step could first not be written. */
+  readonly refusedAt?: string;
+  /** True when it was promoted all the way, without steps and proofs, by a promote-full command. */
+  readonly full?: boolean;
   /** HoldState says why the rollout waits for a promote or abort. */
   readonly hold?: HoldState;
   /** RollbackCause says why the rollout is going back. */
@@ -243,6 +255,10 @@ export interface RolloutStatus {
   readonly target?: RolloutTarget;
   /** AnalysisEvidence is what the verdict rests on; it continues exactly after a restart. */
   readonly analysis?: AnalysisEvidence;
+  /** PauseState is a pause by command. It outlives revisions; resume ends it. */
+  readonly pause?: PauseState;
+  /** Since when the first ready endpoints of the canary are awaited. */
+  readonly waitingSince?: string;
   /** Nonce of the last command that was handled. */
   readonly handledCommand?: string;
   /** The last twenty transitions, newest last; of a rollout with more than five steps the last two of them. */

@@ -182,6 +182,10 @@ export interface RolloutSpec {
   readonly promotion: PromotionSpec;
   /** What deleting the Rollout after a success does to the route. A rollout that still runs is always undone. Default "Keep". */
   readonly onDelete: 'Keep' | 'Restore';
+  /** What a failed analysis does. Rollback takes the canary out at once, Pause keeps its weight until promoted or aborted. A canary that is gone is taken out in any case. Default "Rollback". */
+  readonly onFailure: 'Rollback' | 'Pause';
+  /** How long the canary's first endpoints, or a write of the route, may take before the rollout is Degraded or rolled back. Steps, pauses and missing data do not count. Default "30m". */
+  readonly progressDeadline: string;
   /** Stops raising. Analysis, guards and rollback go on. Default false. */
   readonly paused: boolean;
 }

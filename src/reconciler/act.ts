@@ -8,11 +8,12 @@ import type { CallOptions, JsonPatchOperation, ObjectStore, WriteOutcome } from 
 import type { Rollout } from '../api/rollout.ts';
 import type { HistoryEntry, RolloutStatus } from '../api/rollout-status.ts';
 import type { IngressRoute } from '../api/traefik.ts';
-import { isSluiceError } from '../errors.ts';
+import { isSluiceError, type SluiceError } from '../errors.ts';
 import { finalizer, type Decision, type Notice } from '../rollout/decision.ts';
 import type { Observation } from '../rollout/observation.ts';
 import { mergeObserved } from '../rollout/answer.ts';
 import { isTrouble } from '../rollout/conditions.ts';
+import { refusedRaise } from '../rollout/deadline.ts';
 import { isTransition, isWorthWriting } from '../rollout/status.ts';
 import { commandAnnotation, commandByAnnotation } from '../rollout/verbs.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -75,13 +76,28 @@ export async function act(actor: Actor, subject: Subject, decision: Decision): P
 async function raise(actor: Actor, subject: Subject, decision: Decision & { kind: 'Raise' }): Promise<Acted> {
   const stored = await writeStatus(actor, subject, decision);
   if (stored === 'Lost') return 'Lost';
-  const routed = await writeRoute(actor, subject, {
-    target: decision.target,
-    status: decision.status,
-    insistence: 'Version',
-    options: fenced(actor, subject.grant),
-  });
-  return both(stored, routed);
+  try {
+    const routed = await writeRoute(actor, subject, {
+      target: decision.target,
+      status: decision.status,
+      insistence: 'Version',
+      options: fenced(actor, subject.grant),
+    });
+    return both(stored, routed);
+  } catch (error) {
+    if (isSluiceError(error) && !isSluiceError(error, 'NotLeading', 'Aborted')) await sayRefused(actor, subject, error);
+    throw error;
+  }
+}
+
+/** A weight that the route does not take has to show, and the deadline counts from here. */
+async function sayRefused(actor: Actor, subject: Subject, { message }: SluiceError): Promise<void> {
+  const rollout = actor.caches.rollout(keyOf(subject.observation.rollout));
+  if (rollout === undefined) return;
+  const observation = { ...subject.observation, rollout };
+  const status = refusedRaise(observation, message);
+  if (status !== undefined)
+    await writeStatus(actor, { ...subject, observation, stored: rollout }, { status, notices: [] });
 }
 
 async function lower(actor: Actor, subject: Subject, decision: Decision & { kind: 'Lower' }): Promise<Acted> {

@@ -12,6 +12,7 @@ import {
   type Question,
   type Running,
 } from './answer.ts';
+import { findBrake, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { lastRaiseMs, raiseSpacingMs } from './drift.ts';
@@ -36,20 +37,33 @@ export const planEdited: Question = (observation) => {
   );
 };
 
-/** promoteAsked ends what the rollout waits for: a pause, a hold, or the rest of a step. */
+/** promoteAsked ends what the rollout waits for: a pause, a hold, or the rest of a step; in full, all of them. */
 export const promoteAsked: Question = (observation) => {
   const found = running(observation, 'Forward');
-  if (found === undefined || !isAsked(observation, 'promote')) return undefined;
-  const { hold: _hold, ...progress } = found.progress;
-  const message = `${whoAsked(observation)} promoted the rollout at ${progress.weight}%.`;
+  const isFull = isAsked(observation, 'promote-full');
+  if (found === undefined || !(isFull || isAsked(observation, 'promote'))) return undefined;
+  const { hold, ...progress } = found.progress;
+  const isFailed = hold?.reason === 'AnalysisFailed';
+  const subject = `${whoAsked(observation)} promoted the rollout at ${progress.weight}%`;
+  const how = isFull ? ' all the way: no steps, no proof; a canary that fails is still taken back' : '';
+  const although = isFailed ? ', although its analysis had failed; its evidence begins anew' : '';
+  // Who accepts a failure has the step watched again; who has seen enough ends it.
+  const step = isFull ? { full: true } : isFailed ? {} : { promoted: true };
   return wait(observation, {
     phase: 'Progressing',
     reason: 'Promoted',
-    message,
-    progress: { ...progress, promoted: true },
+    message: `${subject}${how}${although}.`,
+    progress: { ...progress, ...(isFailed ? fromNow(observation) : {}), ...step },
+    ...(isFailed ? { analysis: 'Forget' } : {}),
     command: true,
   });
 };
+
+/** fromNow: what was counted has failed the canary, and would again. */
+function fromNow({ nowMs }: Observation): Pick<RolloutProgress, 'startedAt' | 'enteredAt' | 'appliedAt'> {
+  const now = formatTime(nowMs);
+  return { startedAt: now, enteredAt: now, appliedAt: now };
+}
 
 /** forward is the step machine; it is asked last, when no guard objects. */
 export const forward: Question = (observation) => {
@@ -59,7 +73,8 @@ export const forward: Question = (observation) => {
   if (progress.hold !== undefined)
     return wait(observation, { phase: 'Paused', reason: progress.hold.reason, message: progress.hold.message });
   if (progress.appliedAt === undefined) return settle(observation, found);
-  if (observation.rollout.spec.paused) return paused(observation, found);
+  const brake = findBrake(observation);
+  if (brake !== undefined) return paused(observation, found, brake);
   const move = moveAt(observation, progress);
   if (move.kind === 'Pause')
     return wait(observation, { phase: 'Paused', reason: 'PauseStep', message: pauseMessage(observation, found) });
@@ -77,9 +92,9 @@ function settle(observation: Observation, { progress }: Running): Decision {
   );
 }
 
-function paused(observation: Observation, { progress }: Running): Decision {
-  const message = `spec.paused holds the canary at ${progress.weight}%; analysis and rollback go on. ${observation.verdict.message}`;
-  return wait(observation, { phase: 'Paused', reason: 'PausedBySpec', message });
+function paused(observation: Observation, { progress }: Running, { reason, text }: Brake): Decision {
+  const message = `${text} holds the canary at ${progress.weight}%; analysis and rollback go on. ${observation.verdict.message}`;
+  return wait(observation, { phase: 'Paused', reason, message });
 }
 
 function pauseMessage(observation: Observation, { progress }: Running): string {
@@ -113,12 +128,18 @@ function leaveStep(observation: Observation, found: Running, endMs: number): Dec
     const again = untilMs === undefined ? {} : { requeueAfterMs: untilMs - observation.nowMs };
     return wait(observation, { phase: 'Progressing', reason: obstacle.reason, message }, again);
   }
-  const index = found.progress.index + 1;
+  const index = nextIndex(observation, found.progress);
   const next = observation.steps[index];
   if (next === undefined) return succeed(observation, found);
   return next.kind === 'Pause'
     ? enterPause(observation, found, index)
     : raiseTo(observation, found, { index, weight: next.weight });
+}
+
+/** nextIndex is the step after this one; in full the last weight, or none after that. */
+function nextIndex({ steps }: Observation, { index, weight, full }: RolloutProgress): number {
+  if (full !== true) return index + 1;
+  return weight < 100 ? steps.findIndex((step) => step.kind === 'Weight' && step.weight === 100) : steps.length;
 }
 
 function findObstacle(observation: Observation, progress: RolloutProgress, endMs: number): Problem | undefined {
@@ -151,7 +172,7 @@ function raiseTo(observation: Observation, found: Running, step: { index: number
     return wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs - sinceRaiseMs });
   }
   const now = formatTime(observation.nowMs);
-  const { appliedAt: _appliedAt, promoted: _promoted, ...rest } = progress;
+  const { appliedAt: _appliedAt, promoted: _promoted, refusedAt: _refusedAt, ...rest } = progress;
   const next = { ...rest, index: step.index, from: progress.weight, weight: step.weight, enteredAt: now };
   const verdict = observation.rollout.spec.analysis.mode === 'Disabled' ? '' : ` ${observation.verdict.message}`;
   const change: StatusChange = {

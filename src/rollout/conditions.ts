@@ -42,10 +42,12 @@ const calmReasons = [
   'WorkloadRollingOut',
   'CanaryNotReady',
   'PausedBySpec',
+  'PausedByCommand',
 ];
 
 /** isTrouble tells whether a person should look: it makes Ready False and the event a Warning. */
 export function isTrouble(phase: string | undefined, reason: string | undefined): boolean {
+  if (reason === 'RouteNotWritten' || reason === 'AnalysisFailed') return true;
   if (phase === 'Pending') return !calmReasons.includes(reason ?? '');
   return phase === 'Failed' || phase === 'Degraded' || phase === 'RollingBack';
 }

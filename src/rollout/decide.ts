@@ -17,6 +17,8 @@
  */
 import { forward, planEdited, promoteAsked } from './advance.ts';
 import { statusOf, unchanged, wait, type Question } from './answer.ts';
+import { pauseAsked, resumeAsked } from './brake.ts';
+import { writeOverdue } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import { finalizer } from './decision.ts';
 import { beingDeleted } from './deletion.ts';
@@ -87,8 +89,11 @@ const questions: readonly Question[] = [
   analysisFailed,
   revisionChanged,
   canaryLost,
+  writeOverdue,
   commandHandled,
   commandStale,
+  pauseAsked,
+  resumeAsked,
   released,
   notReady,
   routeGone,

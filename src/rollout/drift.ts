@@ -1,4 +1,5 @@
 /** What happens when the route and status disagree: a crash between two writes, a person, a GitOps tool, a stable without pods. */
+import type { RolloutProgress } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
 import { fieldManager, wroteSince } from './applied.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type Running,
   type Touched,
 } from './answer.ts';
+import { findBrake, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { rollBack } from './rollback.ts';
@@ -179,13 +181,21 @@ function recover(observation: Observation, found: Touched, drift: Drift): Decisi
   const { progress, weight: allowed = 0 } = found.status;
   // The next step of a return writes the route anyway.
   if (progress?.direction === 'Return') return undefined;
-  if (observation.rollout.spec.paused) return progress === undefined ? undefined : pausedAt(observation, drift.percent);
+  const brake = findBrake(observation);
+  if (brake !== undefined)
+    return progress === undefined ? undefined : pausedAt(observation, drift, { brake, progress });
   const placement = place(observation, found, targetFor(drift.weight));
   if (placement.canaryPercent > allowed) return wait(observation, unchanged(observation));
   if (!isPendingRaise(found)) return correctUpwards(observation, found, drift);
-  return isBlind(observation, found)
-    ? wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs })
-    : raise(observation, targetFor(drift.weight), unchanged(observation));
+  if (!isBlind(observation, found)) return raise(observation, targetFor(drift.weight), unchanged(observation));
+  return wait(observation, { ...unchanged(observation), ...unhurried(progress) }, { requeueAfterMs: raiseSpacingMs });
+}
+
+/** unhurried: while no write is tried, the time that it may take does not run. */
+function unhurried(progress: RolloutProgress | undefined): { readonly progress?: RolloutProgress } {
+  if (progress?.refusedAt === undefined) return {};
+  const { refusedAt: _refusedAt, ...rest } = progress;
+  return { progress: rest };
 }
 
 /** isBlind is where no raise may be made, also none that was decided when there was still data. */
@@ -194,9 +204,13 @@ function isBlind({ rollout, verdict }: Observation, { status }: Touched): boolea
   return isJudged && (verdict.kind === 'NoData' || verdict.kind === 'Fail');
 }
 
-function pausedAt(observation: Observation, percent: number): Decision {
-  const message = `spec.paused holds the canary at ${percent}%; analysis and rollback go on.`;
-  return wait(observation, { phase: 'Paused', reason: 'PausedBySpec', message });
+function pausedAt(
+  observation: Observation,
+  { percent }: Drift,
+  { brake: { reason, text }, progress }: { readonly brake: Brake; readonly progress: RolloutProgress },
+): Decision {
+  const message = `${text} holds the canary at ${percent}%; analysis and rollback go on.`;
+  return wait(observation, { phase: 'Paused', reason, message, ...unhurried(progress) });
 }
 
 /** correctUpwards raises again only after a verdict that is not Fail, never on missing data, and not for ever against another writer. */

@@ -1,5 +1,7 @@
 /** Hold: the promoted canary keeps everything until stable runs a new revision; then traffic returns in the same steps. */
+import type { RolloutProgress } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
+import { findBrake } from './brake.ts';
 import {
   isAsked,
   lower,
@@ -9,6 +11,7 @@ import {
   touched,
   unchanged,
   wait,
+  whoAsked,
   type Question,
   type Running,
 } from './answer.ts';
@@ -23,6 +26,8 @@ export const holding: Question = (observation) => {
   const found = touched(observation);
   if (found === undefined || !isHolding(found.status)) return undefined;
   const { stableRevision: stable, canaryRevision } = observation;
+  if (isAsked(observation, 'promote-full'))
+    return returnInFull(observation, { ...found, progress: beginReturn(observation) });
   const isPromote = isAsked(observation, 'promote');
   if (isPromote || isStableNew(observation)) return startReturn(observation, found, isPromote);
   // A stable workload that is named only now has not changed: it is what a change will be told by.
@@ -34,9 +39,11 @@ export const holding: Question = (observation) => {
 };
 
 function isStableNew(observation: Observation): boolean {
-  const { stableRevision: stable, rollout } = observation;
+  const { stableRevision: stable } = observation;
   const known = statusOf(observation).stableRevision;
-  return !rollout.spec.paused && stable?.settled === true && known !== undefined && stable.value !== known;
+  return (
+    findBrake(observation) === undefined && stable?.settled === true && known !== undefined && stable.value !== known
+  );
 }
 
 function unproven(observation: Observation, revision: string): StatusChange {
@@ -65,27 +72,29 @@ function startReturn(observation: Observation, found: Omit<Running, 'progress'>,
       { notices: [{ type: 'Warning', reason: 'StableUnavailable', message: text }] },
     );
   }
-  const now = formatTime(observation.nowMs);
-  const plan = describePlan(observation.steps);
-  const progress = {
-    direction: 'Return' as const,
-    index: -1,
-    weight: 100,
-    from: 100,
-    startedAt: now,
-    enteredAt: now,
-    appliedAt: now,
-    plan,
-  };
-  return returnTo(observation, { ...found, progress }, command);
+  return returnTo(observation, { ...found, progress: beginReturn(observation) }, command);
+}
+
+function beginReturn({ nowMs, steps }: Observation): RolloutProgress {
+  const now = formatTime(nowMs);
+  const times = { startedAt: now, enteredAt: now, appliedAt: now };
+  return { direction: 'Return', index: -1, weight: 100, from: 100, ...times, plan: describePlan(steps) };
+}
+
+/** returnInFull only stores what is wanted: a route that is all stable's again would else look like a rollback after a crash. */
+function returnInFull(observation: Observation, { progress }: Running): Decision {
+  const message = `${whoAsked(observation)} sends all traffic back to ${observation.stable.service} at once.`;
+  const change = { phase: 'Promoting', reason: 'ReturningToStable', message, command: true } as const;
+  return wait(observation, { ...change, progress: { ...progress, full: true } });
 }
 
 /** returning walks the steps back; it is guarded by stable's readiness only. */
 export const returning: Question = (observation) => {
   const found = running(observation, 'Return');
   if (found === undefined) return undefined;
-  const { rollout, nowMs } = observation;
-  const isPromote = isAsked(observation, 'promote');
+  if (isAsked(observation, 'promote-full')) return returnInFull(observation, found);
+  const { nowMs } = observation;
+  const isPromote = isAsked(observation, 'promote') || found.progress.full === true;
   const text = {
     phase: 'Promoting',
     reason: 'ReturningToStable',
@@ -93,15 +102,16 @@ export const returning: Question = (observation) => {
   } as const;
   const step = returnSteps(observation.steps).findLast(({ weight }) => weight >= found.progress.weight);
   const endMs = (parseTime(found.progress.appliedAt) ?? 0) + assumedEffectMs + (step?.durationMs ?? 0);
-  if (rollout.spec.paused && !isPromote)
-    return wait(observation, { ...text, message: `spec.paused holds the canary at ${found.progress.weight}%.` });
+  const brake = findBrake(observation);
+  if (brake !== undefined && !isPromote)
+    return wait(observation, { ...text, message: `${brake.text} holds the canary at ${found.progress.weight}%.` });
   if (nowMs < endMs && !isPromote) return wait(observation, text, { requeueAfterMs: endMs - nowMs });
-  return returnTo(observation, found, isPromote ? { command: true } : {});
+  return returnTo(observation, found, isAsked(observation, 'promote') ? { command: true } : {});
 };
 
 /** returnTo makes the next step of the return; the last one leaves the route as it was before the rollout. */
 function returnTo(observation: Observation, { progress }: Running, command: { readonly command?: boolean }): Decision {
-  const weight = nextReturn(observation.steps, progress.weight)?.weight ?? 0;
+  const weight = progress.full === true ? 0 : (nextReturn(observation.steps, progress.weight)?.weight ?? 0);
   const index = indexForWeight(observation.steps, 100 - weight);
   const now = formatTime(observation.nowMs);
   if (weight === 0) {

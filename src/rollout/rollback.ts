@@ -12,6 +12,7 @@ import {
   wait,
   whoAsked,
   type Question,
+  type Running,
   type Touched,
 } from './answer.ts';
 import type { Decision } from './decision.ts';
@@ -150,15 +151,25 @@ function lossOf(observation: Observation, { status, route }: Touched): RollbackC
   return { reason: 'CanaryLost', message, outcome: 'Failed' };
 }
 
-/** analysisFailed rolls back on a Fail, also while paused. */
+/** analysisFailed rolls back on a Fail, also while paused; or it stops and waits for a person, where the spec says so. */
 export const analysisFailed: Question = (observation) => {
   const found = running(observation, 'Forward');
-  const { verdict } = observation;
-  if (found === undefined || verdict.kind !== 'Fail' || observation.rollout.spec.analysis.mode !== 'Enforce')
-    return undefined;
+  const { verdict, rollout } = observation;
+  if (found === undefined || verdict.kind !== 'Fail' || rollout.spec.analysis.mode !== 'Enforce') return undefined;
+  if (rollout.spec.onFailure === 'Pause') return stopAtFailure(observation, found);
   const message = `${verdict.message} Rolled back at ${found.status.weight ?? 0}% (step ${found.status.step ?? ''}).`;
   return rollBack(observation, found, { reason: verdict.reason, message, outcome: 'Failed' });
 };
+
+/** stopAtFailure holds the canary where it is. A second failure says nothing new, and a person may come between. */
+function stopAtFailure(observation: Observation, { progress, status }: Running): Decision | undefined {
+  if (progress.hold?.reason === 'AnalysisFailed') return undefined;
+  const message = `${observation.verdict.message} The canary stays at ${progress.weight}% (step ${status.step ?? ''}) until promote or abort, as spec.onFailure says.`;
+  const since = formatTime(observation.nowMs);
+  const hold = { reason: 'AnalysisFailed', message, since } as const;
+  const { full: _full, ...rest } = progress;
+  return wait(observation, { phase: 'Paused', reason: 'AnalysisFailed', message, progress: { ...rest, hold } });
+}
 
 /** restorePending finishes putting the route back as it was, once an entry that was withheld has ready endpoints again. */
 export const restorePending: Question = (observation) => {

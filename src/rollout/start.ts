@@ -2,6 +2,8 @@
 import type { RolloutTarget } from '../api/rollout-status.ts';
 import { formatTime } from '../clock.ts';
 import { isAsked, percentOf, raise, statusOf, targetFor, unchanged, wait, whoAsked, type Question } from './answer.ts';
+import { findBrake } from './brake.ts';
+import { awaitEndpoints } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem, RouteObservation } from './observation.ts';
 import { baselineOf, held } from './route.ts';
@@ -100,17 +102,23 @@ export const resting: Question = (observation) => {
   if (status.failedRevisions?.includes(revision.value) === true)
     return wait(observation, failedBefore(observation, revision.value));
   const obstacle = findObstacle(observation);
+  if (obstacle !== undefined && firstEndpoints.includes(obstacle.reason)) return awaitEndpoints(observation, obstacle);
   if (obstacle !== undefined) {
     const options = observation.source.kind === 'NotReady' ? { requeueAfterMs: sourceRetryMs } : {};
-    return wait(observation, { ...pending(obstacle), revision: revision.value, weight: 0 }, options);
+    const change = { ...pending(obstacle), revision: revision.value, weight: 0, waitingSince: null };
+    return wait(observation, change, options);
   }
   return start(observation, route);
 };
 
+/** firstEndpoints are what a canary comes with; all else that a start waits for is other people's. */
+const firstEndpoints: readonly string[] = ['WorkloadRollingOut', 'CanaryNotReady'];
+
 function promotedBefore(observation: Observation, revision: string): StatusChange {
   const status = statusOf(observation);
-  if (status.phase === 'Succeeded') return { ...unchanged(observation), revision };
+  if (status.phase === 'Succeeded') return { ...unchanged(observation), revision, waitingSince: null };
   return {
+    waitingSince: null,
     phase: 'Succeeded',
     reason: 'Reverted',
     message: `The canary is at revision ${revision}, which was promoted before.`,
@@ -122,7 +130,7 @@ function failedBefore(observation: Observation, revision: string): StatusChange 
   const status = statusOf(observation);
   if (status.phase === 'Failed' && status.revision === revision) return unchanged(observation);
   const message = `Revision ${revision} failed before and is not tried again; release another one, or give the command retry.`;
-  return { phase: 'Failed', reason: 'FailedBefore', message, revision };
+  return { phase: 'Failed', reason: 'FailedBefore', message, revision, waitingSince: null };
 }
 
 /** findObstacle is the ordered list of what a start needs, so that nobody is exposed to an unjudged canary. */
@@ -135,8 +143,9 @@ function findObstacle(observation: Observation): Problem | undefined {
     return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint yet.` };
   if (rollout.spec.analysis.mode !== 'Disabled' && source.kind === 'NotReady')
     return { reason: source.reason, message: source.message };
-  if (rollout.spec.paused)
-    return { reason: 'PausedBySpec', message: 'spec.paused holds the rollout before its first step.' };
+  const brake = findBrake(observation);
+  if (brake !== undefined)
+    return { reason: brake.reason, message: `${brake.text} holds the rollout before its first step.` };
   return undefined;
 }
 

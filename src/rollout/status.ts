@@ -3,6 +3,7 @@ import { formatTime, parseTime } from '../clock.ts';
 import type {
   AnalysisEvidence,
   HistoryEntry,
+  PauseState,
   RolloutProgress,
   RolloutStatus,
   RolloutTarget,
@@ -49,6 +50,10 @@ export interface StatusChange {
   readonly analysis?: 'Forget' | 'NewStep';
   /** command: true marks the observed command as handled. */
   readonly command?: boolean;
+  /** heard is what history says of a command that changes neither phase nor weight. */
+  readonly heard?: { readonly reason: string; readonly message: string };
+  readonly pause?: PauseState | null;
+  readonly waitingSince?: string | null;
 }
 
 /** isHolding tells whether the canary has been promoted and keeps everything. */
@@ -79,13 +84,23 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     failedRevisions: rememberFailed(before.failedRevisions, change),
     progress,
     target: kept(change.target, before.target),
-    step: progress === undefined ? undefined : printStep(progress.index, observation.steps),
+    pause: kept(change.pause, before.pause),
+    ...placeOf(progress, { observation, waitingSince: kept(change.waitingSince, before.waitingSince) }),
     handledCommand: change.command === true ? observation.command?.nonce : before.handledCommand,
     ...judged(observation, change),
   });
-  const complete = { ...status, ...withHistory(observation, status) };
+  const complete = { ...status, ...withHistory(observation, status, change.heard) };
   const seen = isUnproven(observation, change) ? { ...observation, verdict: noEvidenceYet } : observation;
   return { ...complete, conditions: nextConditions(seen, complete) };
+}
+
+/** placeOf: who is on the way is at a step, and has had the endpoints that a start waits for. */
+function placeOf(
+  progress: RolloutProgress | undefined,
+  { observation, waitingSince }: { readonly observation: Observation; readonly waitingSince: string | undefined },
+): Loose<RolloutStatus> {
+  if (progress === undefined) return { waitingSince, step: undefined };
+  return { waitingSince: undefined, step: printStep(progress.index, observation.steps) };
 }
 
 /** judged keeps the last evidence at rest too, so that an hour later the status still says why. */
@@ -128,9 +143,13 @@ export function isTransition(before: RolloutStatus, after: RolloutStatus): boole
   return before.phase !== after.phase || before.reason !== after.reason || (before.weight ?? 0) !== (after.weight ?? 0);
 }
 
-function withHistory(observation: Observation, after: RolloutStatus): { readonly history?: readonly HistoryEntry[] } {
+function withHistory(
+  observation: Observation,
+  after: RolloutStatus,
+  heard: StatusChange['heard'],
+): { readonly history?: readonly HistoryEntry[] } {
   const before = observation.rollout.status ?? {};
-  if (!isTransition(before, after)) return {};
+  if (!isTransition(before, after) && heard === undefined) return {};
   const isCommand = after.handledCommand !== before.handledCommand;
   const entry = compact<HistoryEntry>({
     time: formatTime(observation.nowMs),
@@ -138,12 +157,15 @@ function withHistory(observation: Observation, after: RolloutStatus): { readonly
     to: after.phase ?? '',
     weight: after.weight ?? 0,
     revision: after.revision,
-    reason: after.reason ?? '',
-    // A ramp of a hundred steps would fill the history with sentences that say what the weights say.
-    message: after.reason === 'StepStarted' ? undefined : after.message,
+    ...(heard ?? saidBy(after)),
     who: isCommand ? (observation.command?.who ?? 'unknown') : undefined,
   });
   return { history: withoutOldSteps([...(before.history ?? []), entry], observation).slice(-maxHistory) };
+}
+
+/** A ramp of a hundred steps would fill the history with sentences that say what the weights say. */
+function saidBy({ reason = '', message }: RolloutStatus): Loose<HistoryEntry> {
+  return { reason, message: reason === 'StepStarted' ? undefined : message };
 }
 
 /**

@@ -20,7 +20,7 @@ export interface Standing {
 }
 
 /** StepPlace is where among its steps a rollout is, and since when. */
-export type StepPlace = Pick<RolloutProgress, 'index' | 'weight' | 'enteredAt' | 'appliedAt' | 'promoted'>;
+export type StepPlace = Pick<RolloutProgress, 'index' | 'weight' | 'enteredAt' | 'appliedAt' | 'promoted' | 'full'>;
 
 /** StepMove says whether a step goes on: until a person ends it, until it is looked at again (`endMs` is its planned end), or no more. */
 export type StepMove =
@@ -41,6 +41,8 @@ export function moveAt(standing: Standing, place: StepPlace): StepMove {
 /** stepEndMs is when the time of a step is over; undefined means never by itself. */
 function stepEndMs(place: StepPlace, step: PlannedStep | undefined): number | undefined {
   if (place.promoted === true || step === undefined) return 0;
+  // Whoever goes all the way still sees for a while what only shows at 100 %.
+  if (place.full === true && place.weight < 100) return 0;
   if (step.durationMs === undefined) return undefined;
   const startMs = step.kind === 'Weight' ? effectMs(place) : (parseTime(place.enteredAt) ?? 0);
   return startMs + step.durationMs;
@@ -62,6 +64,7 @@ function earlyEndMs({ rollout, steps }: Standing, place: StepPlace, endMs: numbe
 export function findUnproven(standing: Standing, place: StepPlace, endMs: number): Verdict | undefined {
   const { rollout, verdict } = standing;
   if (rollout.spec.analysis.mode !== 'Enforce' || place.weight === 0 || verdict.kind === 'Pass') return undefined;
+  if (place.full === true) return undefined;
   if (verdict.kind !== 'Inconclusive') return verdict;
   return isLetThrough(standing, place, endMs) ? undefined : verdict;
 }

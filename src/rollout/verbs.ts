@@ -6,9 +6,12 @@ export const commandAnnotation = 'sluice.dev/command';
 /** commandByAnnotation says who gave the command. */
 export const commandByAnnotation = 'sluice.dev/command-by';
 
-const verbs = ['promote', 'abort', 'retry'] as const;
+const verbs = ['promote', 'promote-full', 'abort', 'retry', 'pause', 'resume'] as const;
 
-/** Verb is what can be commanded: `promote` ends a step, a pause or a Hold; `abort` rolls back; `retry` starts a failed revision again. */
+/**
+ * Verb is what can be commanded: `promote` ends a step, a pause or a Hold, `promote-full` all of them; `abort` rolls back;
+ * `retry` starts a failed revision again; `pause` stops raising until `resume`.
+ */
 export type Verb = (typeof verbs)[number];
 
 /** Command is a command as found: to be executed, stale (meant for another object or revision), or already handled. */

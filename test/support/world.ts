@@ -17,6 +17,7 @@ import type { Caches } from '../../src/reconciler/caches.ts';
 import { observe, readScene, type Judged, type Scene } from '../../src/reconciler/observe.ts';
 import { mergeObserved } from '../../src/rollout/answer.ts';
 import { decide } from '../../src/rollout/decide.ts';
+import { refusedRaise } from '../../src/rollout/deadline.ts';
 import { finalizer, type Decision, type Notice } from '../../src/rollout/decision.ts';
 import type { Observation, SourceObservation } from '../../src/rollout/observation.ts';
 import { isAtRest, isWorthWriting } from '../../src/rollout/status.ts';
@@ -269,12 +270,23 @@ export class World {
       case 'Wait':
         return this.#writeStatus(observation, decision);
       case 'Raise':
-        this.#writeStatus(observation, decision);
-        return this.#writeRoute(observation, scene, { ...decision, direction: 'Raise' });
+        return this.#raise(observation, scene, decision);
       case 'Lower':
         return this.#lower(observation, scene, decision);
       default:
         return decision satisfies never;
+    }
+  }
+
+  #raise(observation: Observation, scene: Scene, decision: Decision & { readonly kind: 'Raise' }): 'Done' | 'Again' {
+    this.#writeStatus(observation, decision);
+    try {
+      return this.#writeRoute(observation, scene, { ...decision, direction: 'Raise' });
+    } catch (error) {
+      const current = { ...observation, rollout: this.rollout ?? observation.rollout };
+      const status = error instanceof Forbidden ? refusedRaise(current, error.message) : undefined;
+      if (status !== undefined) this.#writeStatus(current, { status, notices: [] });
+      throw error;
     }
   }
 

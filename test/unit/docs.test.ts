@@ -47,7 +47,7 @@ describe.each(pages)('%s', (page) => {
 
 describe('docs/architecture.md', () => {
   test('has every folder and file of src with its rank', () => {
-    const lines = [...read('docs/architecture.md').matchAll(/^ {4}([\w.-]+)\/? +r(\d)\b/gm)];
+    const lines = [...read('docs/architecture.md').matchAll(/^ {4}([\w.-]+)\/? +r(\d+)\b/gm)];
     const documented = Object.fromEntries(lines.map(([, name = '', rank]) => [name, Number(rank)]));
     const present = readdirSync(path.join(root, 'src'));
     expect(documented).toEqual(Object.fromEntries(present.map((name) => [name, ranks[name]])));

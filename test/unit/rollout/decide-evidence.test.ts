@@ -152,9 +152,10 @@ describe('the evidence of a rollout', () => {
     world.advance(1);
     world.isRouteForbidden = true;
     world.step();
-    expect(world.state).toBe('Progressing/StepStarted 50% route 20%');
+    expect(world.state).toBe('Progressing/RouteNotWritten 50% route 20%');
     world.verdict = 'NoData';
     world.isRouteForbidden = false;
+    // Longer than progressDeadline, which counts no time in which nothing is tried.
     world.run(60 * minute);
     expect(world.percent).toBe(20);
     world.verdict = 'Pass';

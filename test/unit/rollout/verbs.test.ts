@@ -14,15 +14,18 @@ describe('readCommand', () => {
     expect(read(undefined)).toBeUndefined();
   });
 
-  it.each(['promote', 'abort', 'retry'])('finds %s for this object and this revision to be new', (verb) => {
-    expect(read(`${verb} n1 rollout-uid r2`)).toEqual({
-      state: 'New',
-      verb,
-      nonce: 'n1',
-      who: 'ann',
-      problem: undefined,
-    });
-  });
+  it.each(['promote', 'promote-full', 'abort', 'retry', 'pause', 'resume'])(
+    'finds %s for this object and this revision to be new',
+    (verb) => {
+      expect(read(`${verb} n1 rollout-uid r2`)).toEqual({
+        state: 'New',
+        verb,
+        nonce: 'n1',
+        who: 'ann',
+        problem: undefined,
+      });
+    },
+  );
 
   it('knows by the nonce that a command was handled, whatever else has changed since', () => {
     expect(read('promote n1 rollout-uid r1', 'n1')?.state).toBe('Handled');
@@ -33,7 +36,11 @@ describe('readCommand', () => {
     ['another object', 'abort n1 other-uid r2', 'uid other-uid, this one has rollout-uid'],
     ['another revision', 'abort n1 rollout-uid r1', 'revision r1, the present one is r2'],
     ['no revision', 'abort n1 rollout-uid', 'revision (none), the present one is r2'],
-    ['an unknown verb', 'explode n1 rollout-uid r2', '"explode" is not one of promote, abort, retry'],
+    [
+      'an unknown verb',
+      'explode n1 rollout-uid r2',
+      '"explode" is not one of promote, promote-full, abort, retry, pause, resume',
+    ],
     ['no nonce', 'abort', 'it has no nonce'],
     ['nothing at all', '', '"" is not one of'],
   ])('refuses a command for %s and says why', (_name, text, problem) => {

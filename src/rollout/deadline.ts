@@ -1,0 +1,50 @@
+/** The deadline of what should take no time: the canary's first endpoints, and writes of the route. Steps, pauses and missing data do not count. */
+import { parseDuration } from '../api/duration.ts';
+import type { RolloutStatus } from '../api/rollout-status.ts';
+import { formatTime, parseTime } from '../clock.ts';
+import { running, statusOf, unchanged, wait, type Question } from './answer.ts';
+import type { Decision } from './decision.ts';
+import type { Observation, Problem } from './observation.ts';
+import { rollBack } from './rollback.ts';
+import { nextStatus } from './status.ts';
+
+/** awaitEndpoints waits for a canary that has no ready endpoints yet, or not all of its revision; after the deadline people hear of it. */
+export function awaitEndpoints(observation: Observation, obstacle: Problem): Decision {
+  const { nowMs, rollout, canaryRevision } = observation;
+  const { progressDeadline } = rollout.spec;
+  const { waitingSince, revision } = statusOf(observation);
+  const isKnown = waitingSince !== undefined && revision === canaryRevision?.value;
+  const since = isKnown ? waitingSince : formatTime(nowMs);
+  const leftMs = (parseTime(since) ?? nowMs) + parseDuration(progressDeadline) - nowMs;
+  const change = { revision: canaryRevision?.value ?? null, weight: 0, waitingSince: since } as const;
+  if (leftMs > 0) return wait(observation, { phase: 'Pending', ...obstacle, ...change }, { requeueAfterMs: leftMs });
+  const message = `The canary is not ready ${progressDeadline} after it was first seen; it starts when it is. ${obstacle.message}`;
+  return wait(observation, { phase: 'Degraded', reason: 'ProgressDeadlineExceeded', message, ...change });
+}
+
+/** writeOverdue gives up a step whose weight the route has refused for too long: what is in force goes back as far as it can. */
+export const writeOverdue: Question = (observation) => {
+  const found = running(observation, 'Forward');
+  const refusedMs = parseTime(found?.progress.refusedAt);
+  if (found === undefined || refusedMs === undefined || found.progress.appliedAt !== undefined) return undefined;
+  const { progressDeadline } = observation.rollout.spec;
+  if (observation.nowMs < refusedMs + parseDuration(progressDeadline)) return undefined;
+  const message = `IngressRoute ${found.target.route} could not be written for ${progressDeadline}, so that the canary never got its ${found.progress.weight}%.`;
+  return rollBack(observation, found, { reason: 'ProgressDeadlineExceeded', message, outcome: 'Failed' });
+};
+
+/** refusedRaise is the status where a raise could not be written; undefined where that is no step forward. */
+export function refusedRaise(observation: Observation, why: string): RolloutStatus | undefined {
+  const { phase, progress, target } = statusOf(observation);
+  // Whoever stands in for the other version, or waits for a person, has more to say than that.
+  if (phase !== 'Progressing' || progress?.direction !== 'Forward' || progress.appliedAt !== undefined)
+    return undefined;
+  const refusedAt = progress.refusedAt ?? formatTime(observation.nowMs);
+  const message = `IngressRoute ${target?.route ?? ''} does not take the canary's ${progress.weight}%: ${why}`;
+  return nextStatus(observation, {
+    ...unchanged(observation),
+    reason: 'RouteNotWritten',
+    message,
+    progress: { ...progress, refusedAt },
+  });
+}
