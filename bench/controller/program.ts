@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { runCommand } from '../../test/support/cluster.ts';
+import { readEntrypoint } from '../../test/support/image-entrypoint.ts';
 import { freePort, startServer, type ServerProcess } from '../../test/support/processes.ts';
 
 /** Controller is a running controller. */
@@ -65,7 +66,8 @@ export async function buildProgram(): Promise<string> {
 
 /** startController starts the program and waits for /readyz. */
 export async function startController(options: ControllerOptions): Promise<Controller> {
-  const { nodeFlags, args, environment } = await readEntrypoint();
+  const { nodeFlags, args, environment } = await readEntrypoint('controller');
+  const limitMiB = await readMemoryLimitMiB();
   const healthUrl = `http://127.0.0.1:${await freePort()}`;
   const profile = options.profileDirectory;
   const secrets = await writeSecrets(options.account, options.directory);
@@ -91,7 +93,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       'sluice-bench',
       secrets,
       process.execPath,
-      ...nodeFlags,
+      ...nodeFlags.map((flag) => shareOf(flag, limitMiB)),
       ...options.nodeFlags,
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(profile)}`]),
       options.program,
@@ -135,35 +137,10 @@ function describeController(server: ServerProcess, healthUrl: string, readyMs: n
   };
 }
 
-interface Entrypoint {
-  readonly nodeFlags: readonly string[];
-  readonly args: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
-}
-
-/** readEntrypoint takes the environment, the flags of Node and the arguments from the Dockerfile, so that what is measured is what is shipped. */
-async function readEntrypoint(): Promise<Entrypoint> {
-  const text = await readFile(path.join(root, 'Dockerfile'), 'utf8');
-  const stages = text.split(/^(?=FROM )/m);
-  const stageOf = (name: string): string =>
-    stages.find((stage) => /^FROM \S+ AS (\w+)/.exec(stage)?.[1] === name) ?? '';
-  const [entrypoint, command] = ['ENTRYPOINT', 'CMD'].map((word) => {
-    const list = new RegExp(`^${word} (\\[.*\\])$`, 'm').exec(stageOf('controller'))?.[1];
-    if (list === undefined)
-      throw new Error(`The Dockerfile has no ${word} of the controller in the form of a JSON list.`);
-    return JSON.parse(list) as readonly string[];
-  });
-  const [, ...rest] = entrypoint ?? [];
-  const program = rest.findIndex((word) => word.endsWith('main.js'));
-  const limitMiB = await readMemoryLimitMiB();
-  // Node takes its share of the pod's memory limit; here there is none, so that the share is worked out.
-  const nodeFlags = rest.slice(0, program).map((flag) => {
-    const percent = /^--max-old-space-size-percentage=([0-9]+)$/.exec(flag)?.[1];
-    return percent === undefined ? flag : `--max-old-space-size=${Math.round((limitMiB * Number(percent)) / 100)}`;
-  });
-  const variables = `${stageOf('run')}${stageOf('controller')}`.matchAll(/^ENV (\w+)=(\S+)$/gm);
-  const environment = Object.fromEntries([...variables].map(([, name = '', value = '']) => [name, value]));
-  return { environment, nodeFlags, args: [...rest.slice(program + 1), ...(command ?? [])] };
+/** shareOf: Node takes its share of the pod's memory limit; here there is none, so that the share is worked out. */
+function shareOf(flag: string, limitMiB: number): string {
+  const percent = /^--max-old-space-size-percentage=([0-9]+)$/.exec(flag)?.[1];
+  return percent === undefined ? flag : `--max-old-space-size=${Math.round((limitMiB * Number(percent)) / 100)}`;
 }
 
 /** readMemoryLimitMiB takes the memory limit of the pod from manifests/base. */

@@ -1,8 +1,8 @@
 /** All that takes part in the soak: the fleet, and two replicas of the controller. */
-import { readFile } from 'node:fs/promises';
 import { inParallel } from '../../bench/controller/apps.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { type Fleet, startFleet } from '../support/fleet.ts';
+import { readEntrypoint } from '../support/image-entrypoint.ts';
 import type { SoakOptions } from './options.ts';
 import { copyProgram } from '../support/program-copy.ts';
 import { createReplica, type Replica } from '../support/replica.ts';
@@ -55,11 +55,9 @@ export async function startWorld(
   }
 }
 
-/** readNodeFlags takes them from the Dockerfile, so that what is watched is what is shipped; there is no memory limit here. */
+/** readNodeFlags takes those of the image; there is no memory limit here, so no share of it. */
 async function readNodeFlags(): Promise<readonly string[]> {
-  const text = await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8');
-  const words = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(text)?.[1] ?? '[]') as readonly string[];
-  return words.filter((word) => word.startsWith('--') && !word.includes('percentage'));
+  return (await readEntrypoint('controller')).nodeFlags.filter((flag) => !flag.includes('percentage'));
 }
 
 /** Shorter than in production, so that a fault of some seconds is a change of the leader. */
