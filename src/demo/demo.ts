@@ -44,6 +44,8 @@ const recentTallies = 10;
 /** A judge that knows nothing of stable waits; so many answers are known soon. */
 const answersBeforeRelease = 300;
 const stopMs = 2_000;
+/** What Sluice logged explains a story that did not end as it should. */
+const mostWarnings = 5;
 
 /** runDemo resolves with whether both stories ended as they should; it throws ConfigInvalid for a seed that is none. */
 export async function runDemo(call: DemoCall, host: DemoHost): Promise<boolean> {
@@ -63,6 +65,7 @@ class Demo {
   readonly #stop = new AbortController();
   readonly #statuses = new Map<StoryName, RolloutStatus>();
   readonly #tallies: Tally[] = [noTally];
+  readonly #warnings: string[] = [];
   #releasedAtMs: number | undefined;
   readonly #isLive: boolean;
   readonly #show: Show;
@@ -94,6 +97,7 @@ class Demo {
     const view = this.#view();
     this.#show.end();
     terminal.write(`\n${[...tellEnding(view), ''].join('\n')}\n`);
+    if (!isAsTold(view)) terminal.write(this.#warnings.slice(-mostWarnings).join(''));
     if (json) terminal.write(`${JSON.stringify(resultOf(view, this.#tally))}\n`);
     if (keep) await this.#play(serving);
     else if (!json) terminal.write(`${nextLines(this.#host.typed).join('\n')}\n`);
@@ -126,7 +130,7 @@ class Demo {
     signal.throwIfAborted();
     const { manifests: directory, state } = folder;
     const settings = { directory, state, scrapeInterval, ...listeners, grace: '0s' };
-    const logger = createLogger({ level: 'silent' });
+    const logger = createLogger({ level: 'warn', destination: { write: (line) => void this.#warnings.push(line) } });
     const { serving, stopped } = runStandalone(settings, { signal, logger, clock: this.#host.clock });
     this.#standalone = stopped;
     return serving;

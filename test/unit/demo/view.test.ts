@@ -62,7 +62,7 @@ describe('the view', () => {
   test('stands one story below the other on 80 columns', () => {
     expect(frame(viewOf(), screen).join('\n')).toMatchInlineSnapshot(`
       "sluice demo: 600 requests/s through the proxy, seed 4711                    14 s
-      Not the defaults: steps 20, 50% for 4s (5, 25, 50% for 5m, 10m, 10m),
+      Not the defaults: steps 20% 10s, 50% 6s (5% 5m, 25% 10m, 50% 10m),
       errorRatio.maxIncrease 2pp (0.5pp), latency.maxIncrease 100% (20%), warmup 2s
       (60s), minStep 4s (60s), scrape interval 1s (2s).
 
@@ -77,7 +77,7 @@ describe('the view', () => {
         Rollback evidence 0%, safety evidence 41%. About 6 s at 20% to a verdict.
 
 
-      bad.localhost: v2 answers 12% with 500, and takes half as long again      Failed
+      bad.localhost: v2 answers 15% with 500, and takes half as long again      Failed
         weight    ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         observed  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         stable    2,388 answers, 7 errors (0.29%), 101 ms on average, 2 answered by...
@@ -93,9 +93,9 @@ describe('the view', () => {
   test('stands them beside each other on 200 columns', () => {
     expect(frame(viewOf(), { ...screen, width: 200 }).join('\n')).toMatchInlineSnapshot(`
       "sluice demo: 600 requests/s through the proxy, seed 4711                                                                                                                                            14 s
-      Not the defaults: steps 20, 50% for 4s (5, 25, 50% for 5m, 10m, 10m), errorRatio.maxIncrease 2pp (0.5pp), latency.maxIncrease 100% (20%), warmup 2s (60s), minStep 4s (60s), scrape interval 1s (2s).
+      Not the defaults: steps 20% 10s, 50% 6s (5% 5m, 25% 10m, 50% 10m), errorRatio.maxIncrease 2pp (0.5pp), latency.maxIncrease 100% (20%), warmup 2s (60s), minStep 4s (60s), scrape interval 1s (2s).
 
-      good.localhost: v2 is like v1                                                Progressing, step 2/3   bad.localhost: v2 answers 12% with 500, and takes half as long again                        Failed
+      good.localhost: v2 is like v1                                                Progressing, step 2/3   bad.localhost: v2 answers 15% with 500, and takes half as long again                        Failed
         weight    ██████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    50%                        weight    ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         observed  █████████████████████████████▊░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  49.7%                        observed  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         stable    2,388 answers, 7 errors (0.29%), 101 ms on average                                         stable    2,388 answers, 7 errors (0.29%), 101 ms on average, 2 answered by nobody
