@@ -12,6 +12,7 @@ import { liveShow, opening, plainShow, type Show } from './show.ts';
 import type { Terminal } from './terminal.ts';
 import { namespace, scrapeInterval, stories, type StoryName } from './stories.ts';
 import { canaryShare, noTally, requestsOf, type Tally } from './tally.ts';
+import { wrap } from './text.ts';
 import type { DemoView } from './view.ts';
 import { startWorld, type World } from './world.ts';
 
@@ -96,7 +97,9 @@ class Demo {
     await this.#watch(() => false, afterwardsMs);
     const view = this.#view();
     this.#show.end();
-    terminal.write(`\n${[...tellEnding(view), ''].join('\n')}\n`);
+    const width = this.#isLive ? terminal.size().width : Infinity;
+    const sentences = tellEnding(view).flatMap((sentence) => wrap(sentence, width, Infinity));
+    terminal.write(`\n${sentences.join('\n')}\n\n`);
     if (!isAsTold(view)) terminal.write(this.#warnings.slice(-mostWarnings).join(''));
     if (json) terminal.write(`${JSON.stringify(resultOf(view, this.#tally))}\n`);
     if (keep) await this.#play(serving);
