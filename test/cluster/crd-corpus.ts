@@ -3,6 +3,8 @@
  * ways. Each row is a sentence, the YAML of a spec, and what a refused person has to read, beginning with the field.
  */
 
+import { oddRows } from './crd-corpus-odd.ts';
+
 /** Row is accepted where `says` is empty; else all its texts must stand in what kubectl answers. */
 export interface Row {
   readonly sentence: string;
@@ -793,4 +795,5 @@ export const rows: readonly Row[] = [
     'paused: "true"',
     'spec.paused: Invalid value: "string": spec.paused in body must be of type boolean',
   ),
+  ...oddRows,
 ];

@@ -8,7 +8,15 @@ import type { Rollout } from '../../src/api/rollout.ts';
 import type { RolloutStatus } from '../../src/api/rollout-status.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { putNamespace, readObject } from '../support/objects.ts';
-import { rows } from './crd-corpus.ts';
+import { type Row, rows } from './crd-corpus.ts';
+import {
+  readCauses,
+  readUnknownFields,
+  readVerdicts,
+  recordVerdicts,
+  rowObject,
+  type StatusAnswer,
+} from './crd-verdicts.ts';
 
 const crdFile = fileURLToPath(new URL('../../crds/rollouts.yaml', import.meta.url));
 const mergePatch = 'application/merge-patch+json';
@@ -84,6 +92,17 @@ describe('what kubectl says about a Rollout', () => {
     expect(answer).not.toContain('evaluation error');
   });
 
+  test('is what is recorded in crd-verdicts.json, by which the validator without a server is judged', async () => {
+    const told = await Promise.all(
+      rows.map(async (row, index) => [row.sentence, await ask(row, nameOf(index))] as const),
+    );
+    const verdicts = Object.fromEntries(told);
+    expect(Object.keys(verdicts)).toHaveLength(rows.length);
+    // SLUICE_RECORD=1 records anew, after the CRD or the corpus changed.
+    if (process.env['SLUICE_RECORD'] === '1') recordVerdicts(verdicts);
+    expect(verdicts).toEqual(readVerdicts());
+  });
+
   test('every message of a CEL rule is read by somebody in the corpus or in the tests below', async () => {
     const messages = ruleMessages(parse(await readFile(crdFile, 'utf8')));
     expect(messages.length).toBeGreaterThan(20);
@@ -91,6 +110,19 @@ describe('what kubectl says about a Rollout', () => {
     expect(messages.filter((message) => !said.includes(message))).toEqual([]);
   });
 });
+
+/** Unknown fields are told alone, before anything else is looked at: the rest is asked for without them. */
+async function ask(row: Row, name: string): Promise<readonly string[]> {
+  const post = async (fieldValidation: string): Promise<{ readonly status: number; readonly answer: StatusAnswer }> => {
+    const path = `/apis/sluice.dev/v1alpha1/namespaces/web/rollouts?dryRun=All&fieldValidation=${fieldValidation}`;
+    const { status, body } = await cluster.api('POST', path, rowObject(row, name));
+    return { status, answer: body as StatusAnswer };
+  };
+  const [strict, lenient] = [await post('Strict'), await post('Ignore')];
+  const problems = new Set([...readUnknownFields(strict.answer), ...readCauses(lenient.answer)]);
+  expect({ ...row, isCreated: strict.status === 201 }).toEqual({ ...row, isCreated: problems.size === 0 });
+  return [...problems].toSorted();
+}
 
 test('each pattern of the spec stands in a CEL rule too, which says in words what to write', async () => {
   const crd = parse(await readFile(crdFile, 'utf8')) as { spec: { versions: readonly [{ schema: object }] } };
@@ -149,6 +181,8 @@ describe('what the API server makes of a Rollout', () => {
       },
       promotion: { mode: 'Hold' },
       onDelete: 'Keep',
+      onFailure: 'Rollback',
+      progressDeadline: '30m',
       paused: false,
     } satisfies Rollout['spec']);
   });
