@@ -119,7 +119,8 @@ export class FolderReader {
   }
 
   /** An empty folder in the place of one that was not is believed when something is put into it. */
-  #isDoubtful({ root, files }: FolderScan): boolean {
+  #isDoubtful({ root, files, unreadable }: FolderScan): boolean {
+    if (unreadable.has('')) return false;
     const hadFiles = this.#root === undefined ? this.#options.isExpected : this.#known.size > 0;
     return files.size === 0 && hadFiles && root !== this.#root;
   }

@@ -33,7 +33,7 @@ import type {
   WriteOutcome,
 } from '../api/object-store.ts';
 import type { Clock } from '../clock.ts';
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import { applyDefinitions } from './apply-definitions.ts';
 import { ChangeLog, selector } from './change-log.ts';
 import { CommitQueue } from './commit-queue.ts';
@@ -43,7 +43,7 @@ export type { FolderProblem } from './folder-problem.ts';
 import { FolderReader } from './folder-reader.ts';
 import type { ManifestSchema } from './manifest-schema.ts';
 import { contentIn, idOf, objectOf, type Content, type RecordId } from './object-record.ts';
-import { ObjectTable, type PresentedEndpoints } from './object-table.ts';
+import { ObjectTable, type Draft, type PresentedEndpoints } from './object-table.ts';
 import { fileDisk, prepareDirectory, readState, type StateDisk } from './state-file.ts';
 import { lockState } from './state-lock.ts';
 import { createObject, patchStatusOf, patchWith, type Checks } from './write-object.ts';
@@ -97,7 +97,8 @@ export async function openFolderStore(options: FolderStoreOptions): Promise<Fold
     return store;
   } catch (error) {
     await lock.release();
-    throw error;
+    if (!isSluiceError(error, 'ApiFailed', 'WriteUnknown')) throw error;
+    throw new SluiceError('ConfigInvalid', `${options.stateDirectory}: ${error.message}`, { cause: error });
   }
 }
 
@@ -121,6 +122,7 @@ class OpenFolderStore implements FolderStore {
   readonly #sliceListeners = new Set<(slices: readonly EndpointSlice[]) => void>();
   #definitions: ReadonlyMap<RecordId, Definition> = new Map();
   #problems: readonly FolderProblem[] = [];
+  #apply: (change: (draft: Draft) => void) => Promise<void> = (change) => this.#queue.write('The first look', change);
   #slices: readonly EndpointSlice[] = [];
   /** What the slices were made of, to see when they are others. */
   #sliceContents: readonly Content[] = [];
@@ -152,7 +154,7 @@ class OpenFolderStore implements FolderStore {
       onReading: async (reading) => {
         const { byId, problems } = define(reading);
         this.#definitions = byId;
-        await this.#queue.apply((draft) => applyDefinitions(draft, byId));
+        await this.#apply((draft) => applyDefinitions(draft, byId));
         this.#tellProblems(problems);
       },
     });
@@ -161,6 +163,8 @@ class OpenFolderStore implements FolderStore {
   /** start delivers the first reading, and follows from there. */
   async start(): Promise<void> {
     await this.#reader.read();
+    // From now on what the folder says is tried until the disk takes it.
+    this.#apply = (change) => this.#queue.apply(change);
     this.#following = this.#reader.follow(this.#stop.signal);
   }
 

@@ -119,7 +119,8 @@ export function withBase(
 ): ObjectRecord {
   const { base } = defined;
   const before = contentIn(record);
-  const merged = record.base === undefined ? base : mergeEdits(record.base, before, base);
+  // A file that defines what Sluice has created says nothing of what it leaves out, as with kubectl apply.
+  const merged = mergeEdits<Content | object>(record.base ?? {}, before, base) as Content;
   const changed = changedFields(before, merged);
   const { content: _, ...rest } = record;
   const defining = { ...rest, ...defined, ...(isSame(merged, base) ? {} : { content: merged }) };

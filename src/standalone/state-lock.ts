@@ -2,14 +2,13 @@
  * The lock of a state directory: a socket in it that listens as long as its process lives, so that kill -9 releases it.
  * Unlike a pid in a file it is right between containers that share the directory, and nobody else can have the number.
  */
-import { lstat, realpath, unlink } from 'node:fs/promises';
+import { lstat, realpath, stat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { platform } from 'node:os';
 import path from 'node:path';
 import { pid } from 'node:process';
 import type { Clock } from '../clock.ts';
 import { SluiceError } from '../errors.ts';
-import { fnv1a } from '../api/hash.ts';
 
 /** StateLock is held until it is released, or the process ends. */
 export interface StateLock {
@@ -31,55 +30,74 @@ const maxSocketPath = 103;
 export async function lockState(directory: string, clock: Clock): Promise<StateLock> {
   const address = await addressOf(directory);
   for (let tries = 0; tries < 10; tries += 1) {
-    const server = await listen(address);
-    if (server !== undefined) return held(server, address);
+    const listening = await listen(directory, address);
+    if (listening !== undefined) return held(listening);
     const owner = await askOwner(address, clock);
     if (owner !== 'Gone') throw inUse(directory, owner);
     await removeStale(address);
   }
-  throw new SluiceError(
-    'ConfigInvalid',
-    `The state directory ${directory} cannot be locked; other processes keep trying to.`,
-  );
+  throw inUse(directory, undefined);
 }
 
 interface Address {
-  /** file is where the socket is seen; undefined for a named pipe of Windows, which nobody has to remove. */
+  /** file is where the socket is seen; undefined where the system removes its name with the process. */
   readonly file: string | undefined;
   readonly socket: string;
 }
 
+interface Listening extends Address {
+  readonly server: Server;
+}
+
 async function addressOf(directory: string): Promise<Address> {
-  const real = await realpath(directory);
-  if (platform() === 'win32') {
-    return { file: undefined, socket: `\\\\.\\pipe\\sluice-${fnv1a(real.toLowerCase()).toString(16)}` };
-  }
-  const file = path.join(real, socketName);
-  const socket = [file, path.relative('.', file)].find((name) => Buffer.byteLength(name) <= maxSocketPath);
-  if (socket !== undefined) return { file, socket };
+  const file = path.join(await realpath(directory), socketName);
+  if (platform() === 'win32') return { file: undefined, socket: `\\\\.\\pipe\\${await nameOf(directory)}` };
+  if (Buffer.byteLength(file) <= maxSocketPath) return { file, socket: file };
+  if (platform() === 'linux') return abstractAddress(directory);
   throw new SluiceError(
     'ConfigInvalid',
     `The path of the state directory ${directory} is too long for its lock (${Buffer.byteLength(file)} bytes, at most ${maxSocketPath}); choose a shorter one.`,
   );
 }
 
+/** The name of a socket of Linux that is in no folder: seen by the processes of one network namespace only. */
+async function abstractAddress(directory: string): Promise<Address> {
+  return { file: undefined, socket: `\0${await nameOf(directory)}` };
+}
+
+async function nameOf(directory: string): Promise<string> {
+  const { dev, ino } = await stat(directory, { bigint: true });
+  return `sluice-state-${dev}-${ino}`;
+}
+
 /** listen returns undefined where there is a socket already. */
-function listen({ socket }: Address): Promise<Server | undefined> {
+async function listen(directory: string, address: Address): Promise<Listening | undefined> {
+  try {
+    return { ...address, server: await bind(address.socket) };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') return undefined;
+    // File systems that are shared with a virtual machine often have no sockets.
+    if (address.file !== undefined && platform() === 'linux' && code !== 'EACCES' && code !== 'EROFS') {
+      return listen(directory, await abstractAddress(directory));
+    }
+    throw new SluiceError('ConfigInvalid', `The state directory ${directory} cannot be locked: ${message}.`);
+  }
+}
+
+function bind(socket: string): Promise<Server> {
   const server = createServer((client) => {
     client.on('error', () => {});
     client.end(String(pid));
   });
   server.unref();
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(undefined);
-      else reject(new SluiceError('ConfigInvalid', `The state directory cannot be locked: ${error.message}.`));
-    });
+    server.once('error', reject);
     server.listen(socket, () => resolve(server));
   });
 }
 
-async function held(server: Server, { file }: Address): Promise<StateLock> {
+async function held({ server, file }: Listening): Promise<StateLock> {
   const own = file === undefined ? undefined : await inode(file);
   return {
     isHeld: async () => file === undefined || (own !== undefined && (await inode(file)) === own),

@@ -1,6 +1,7 @@
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubernetesObject } from '../../src/api/kubernetes.ts';
 import { systemClock } from '../../src/clock.ts';
 import { openFolderStore } from '../../src/standalone/folder-store.ts';
@@ -34,9 +35,12 @@ runObjectStoreContract('A folder of manifests', async () => {
       const { metadata, ...rest } = (await store.get(widgets, key)) as KubernetesObject;
       const { name, namespace, labels, annotations } = metadata;
       await writeFile(file, JSON.stringify({ ...rest, metadata: { name, namespace, labels, annotations } }));
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await sleep(300);
       await rm(file);
-      await eventually(async () => (await store.get(widgets, key)) === undefined);
+      await eventually(async () => {
+        const left = await store.get(widgets, key);
+        return left === undefined || left.metadata.deletionTimestamp !== undefined;
+      });
     },
     stop: async () => {
       await store.close();
