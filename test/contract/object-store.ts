@@ -421,6 +421,109 @@ const contract: Readonly<Record<string, (context: Context) => Promise<void>>> = 
     expect(await get('a')).toMatchObject({ spec: { paused: true }, status: { phase: 'Progressing' } });
   },
 
+  'does not take a status with a new object': async ({ get, kind, namespace, object, store }) => {
+    written(await store.create<ContractObject>(kind, { ...object(namespace, 'a'), status: { phase: 'Failed' } }));
+    expect((await get('a'))?.status?.phase).toBeUndefined();
+  },
+
+  'records its writes under the field manager sluice': async ({ add, get, keyFor, kind, store }) => {
+    const created = await add('a');
+    await store.patch(kind, keyFor('a'), [{ op: 'replace', path: '/spec/paused', value: true }]);
+    const resourceVersion = versionOf(await get('a'));
+    await store.patchStatus(kind, keyFor('a'), { resourceVersion, status: { phase: 'Progressing' } });
+    expect(created.metadata.managedFields?.map(({ manager }) => manager)).toEqual(['sluice']);
+    const entries = (await get('a'))?.metadata.managedFields ?? [];
+    expect(new Set(entries.map(({ manager }) => manager))).toEqual(new Set(['sluice']));
+    const ofSpec = entries.filter(({ fieldsV1 }) => 'f:paused' in (fieldsV1?.['f:spec'] ?? {}));
+    expect(ofSpec).toHaveLength(1);
+    expect(entries.find(({ subresource }) => subresource === 'status')?.fieldsV1).toMatchObject({ 'f:status': {} });
+  },
+
+  'counts a generation for a change of the spec, and none for labels': async ({ add, keyFor, kind, store }) => {
+    const { generation = 0 } = (await add('a')).metadata;
+    const labels = { op: 'add', path: '/metadata/labels', value: { a: 'b' } } as const;
+    const labelled = written(await store.patch(kind, keyFor('a'), [labels]));
+    expect(labelled.metadata.generation).toBe(generation);
+    const paused = { op: 'replace', path: '/spec/paused', value: true } as const;
+    expect(written(await store.patch(kind, keyFor('a'), [paused])).metadata.generation).toBe(generation + 1);
+  },
+
+  'leaves an object alone that a patch does not change': async ({ add, get, keyFor, kind, store }) => {
+    const created = await add('a');
+    const outcome = await store.patch(kind, keyFor('a'), [{ op: 'replace', path: '/spec/paused', value: false }]);
+    expect(written(outcome)).toEqual(created);
+    expect(await get('a')).toEqual(created);
+  },
+
+  'gives an object that is made again another uid': async ({ add, keyFor, remove }) => {
+    const first = await add('a');
+    await remove(keyFor('a'));
+    const second = await add('a');
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+  },
+
+  'lets a deleted object go only with its last finalizer': async (context) => {
+    const { add, get, keyFor, kind, remove, store } = context;
+    await add('a');
+    const finalizers = { op: 'add', path: '/metadata/finalizers', value: ['sluice.dev/test'] } as const;
+    const held = written(await store.patch<ContractObject>(kind, keyFor('a'), [finalizers]));
+    const watch = collect(context, versionOf(held));
+    await remove(keyFor('a'));
+    await watch.until(1);
+    const going = await get('a');
+    expect(going?.metadata.deletionTimestamp).toBeTypeOf('string');
+    expect(going?.metadata).toMatchObject({ uid: held.metadata.uid, finalizers: ['sluice.dev/test'] });
+    written(await store.patch(kind, keyFor('a'), [{ op: 'remove', path: '/metadata/finalizers' }]));
+    await watch.until(2);
+    await watch.stop();
+    expect(await get('a')).toBeUndefined();
+    expect(watch.summary()).toEqual(['Modified a', 'Deleted a']);
+  },
+
+  'makes no write that is not permitted, and asks in the step in which it would begin': async ({
+    add,
+    get,
+    keyFor,
+    kind,
+    namespace,
+    object,
+    store,
+  }) => {
+    const created = await add('a');
+    let asked = 0;
+    const permit = (): boolean => {
+      asked += 1;
+      return false;
+    };
+    const change = { resourceVersion: versionOf(created), status: { phase: 'Failed' } };
+    const writes = [
+      store.patch(kind, keyFor('a'), [{ op: 'replace', path: '/spec/paused', value: true }], { permit }),
+      store.patchStatus(kind, keyFor('a'), change, { permit }),
+      store.create(kind, object(namespace, 'b'), { permit }),
+    ];
+    for (const write of writes) await expect(write).rejects.toMatchObject({ code: 'NotLeading' });
+    expect(asked).toBe(3);
+    expect(await get('a')).toEqual(created);
+    expect(await get('b')).toBeUndefined();
+  },
+
+  'refuses to rename an object, and what is no JSON pointer, as ApiInvalid': async ({
+    add,
+    get,
+    keyFor,
+    kind,
+    store,
+  }) => {
+    const before = await add('a');
+    for (const operation of [
+      { op: 'replace', path: '/metadata/name', value: 'b' },
+      { op: 'add', path: 'spec/paused', value: true },
+    ] as const) {
+      await expect(store.patch(kind, keyFor('a'), [operation])).rejects.toMatchObject({ code: 'ApiInvalid' });
+    }
+    expect(await get('a')).toEqual(before);
+  },
+
   'rejects a call with Aborted when its signal has aborted': async ({ keyFor, kind, store }) => {
     const signal = AbortSignal.abort();
     await expect(store.get(kind, keyFor('a'), { signal })).rejects.toMatchObject({ code: 'Aborted' });
