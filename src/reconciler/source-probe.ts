@@ -110,7 +110,9 @@ export class SourceProbe {
     const atMs = this.#options.clock.monotonicMs();
     const wantedAtMs = this.#known.get(id)?.wantedAtMs ?? atMs;
     this.#known.delete(id);
-    this.#known.set(id, { names: ask.names, outcome, atMs, told: ask.waiting, wantedAtMs });
+    // Nobody asks for the counts: of a thousand rollouts that have started they would be 3 MiB.
+    const kept = outcome.kind === 'Samples' ? { ...outcome, blocks: [] } : outcome;
+    this.#known.set(id, { names: ask.names, outcome: kept, atMs, told: ask.waiting, wantedAtMs });
     const [oldest] = this.#known.keys();
     if (this.#known.size > maxAnswers && oldest !== undefined) this.#known.delete(oldest);
     for (const key of ask.waiting) this.#options.onKnown(key);

@@ -22,11 +22,19 @@ const defaultSteps: readonly Step[] = [
 /** A ramp has a hundred steps, and each look at a rollout asks for them; a spec in the caches stays the same object until it is edited. */
 const planned = new WeakMap<object, readonly PlannedStep[]>();
 
+/** Rollouts of one fleet have the same steps: the ramps of a thousand would be 5 MiB. */
+const shared = new Map<string, readonly PlannedStep[]>();
+const maxShared = 100;
+
 /** planSteps returns the steps of a spec; the last weight is always 100. A step without duration takes analysis.minStep. */
 export function planSteps(spec: Pick<RolloutSpec, 'steps' | 'ramp' | 'analysis'>): readonly PlannedStep[] {
   const known = planned.get(spec);
   if (known !== undefined) return known;
-  const steps = readSteps(spec);
+  const text = JSON.stringify([spec.steps, spec.ramp, spec.analysis.minStep]);
+  const steps = shared.get(text) ?? readSteps(spec);
+  shared.set(text, steps);
+  const [oldest] = shared.keys();
+  if (shared.size > maxShared && oldest !== undefined) shared.delete(oldest);
   planned.set(spec, steps);
   return steps;
 }

@@ -34,6 +34,15 @@ describe('planSteps', () => {
     expect(planned).toBe(expected);
   });
 
+  it('keeps one plan for all specs with the same steps, and not for others', () => {
+    const fields: Ramp = { from: 7, to: 50, add: 1, every: '1m' };
+    const steps = planSteps(rolloutSpec({ ramp: fields }));
+    expect(planSteps(rolloutSpec({ ramp: { ...fields } }))).toBe(steps);
+    expect(planSteps(rolloutSpec({ ramp: { ...fields, every: '2m' } }))).not.toEqual(steps);
+    for (let from = 1; from <= 200; from += 1) planSteps(rolloutSpec({ ramp: { ...fields, every: `${from}s` } }));
+    expect(planSteps(rolloutSpec({ ramp: { ...fields } }))).toEqual(steps);
+  });
+
   it.each<[string, Ramp, readonly number[]]>([
     ['by addition', { from: 10, to: 50, add: 20, every: '1m' }, [10, 30, 50, 100]],
     ['by multiplication', { from: 3, to: 50, multiply: 2, every: '1m' }, [3, 6, 12, 24, 48, 50, 100]],
