@@ -16,7 +16,7 @@ export function nextLines({ demo, program }: Typed): readonly string[] {
   return [
     'Next:',
     `  ${keep.padEnd(width)}   leaves it running, to release something yourself`,
-    `  ${standalone.padEnd(width)}   does this for your own services, without a cluster`,
+    `  ${standalone.padEnd(width)}   this for your own services, without a cluster`,
   ];
 }
 
@@ -40,9 +40,7 @@ export function playLines({ manifests, ports, port, adminPort }: Playground): re
     `  curl http://127.0.0.1:${adminPort}/metrics`,
     `  ls ${manifests}`,
     '',
-    'Mend the bad release: let the Service bad-canary lead to the good version,',
-    `  in ${routeFile('bad')} change port ${ports.bad.canary} to ${ports.good.canary};`,
-    `then release that: in ${rolloutFile('bad')} change revision: v2 to v3.`,
-    'What happens is told here.',
+    `Mend the bad release: in ${routeFile('bad')} change port ${ports.bad.canary} to ${ports.good.canary}, which is the good version.`,
+    `Then release that: in ${rolloutFile('bad')} change revision: v2 to v3. What happens is told here.`,
   ];
 }

@@ -97,13 +97,11 @@ class Demo {
     await this.#watch(() => false, afterwardsMs);
     const view = this.#view();
     this.#show.end();
-    const width = this.#isLive ? terminal.size().width : Infinity;
-    const sentences = tellEnding(view).flatMap((sentence) => wrap(sentence, width, Infinity));
-    terminal.write(`\n${sentences.join('\n')}\n\n`);
+    this.#write(['', ...tellEnding(view), '']);
     if (!isAsTold(view)) terminal.write(this.#warnings.slice(-mostWarnings).join(''));
     if (json) terminal.write(`${JSON.stringify(resultOf(view, this.#tally))}\n`);
     if (keep) await this.#play(serving);
-    else if (!json) terminal.write(`${nextLines(this.#host.typed).join('\n')}\n`);
+    else if (!json) this.#write(nextLines(this.#host.typed));
     return isAsTold(view);
   }
 
@@ -170,12 +168,20 @@ class Demo {
     const { manifests = '' } = this.#folder ?? {};
     const ports = this.#world?.ports;
     if (ports === undefined) return;
-    terminal.write(`${playLines({ manifests, ports, port: addresses[0]?.port ?? 0, adminPort }).join('\n')}\n\n`);
+    this.#write([...playLines({ manifests, ports, port: addresses[0]?.port ?? 0, adminPort }), '']);
     const show = plainShow(terminal, this.#view());
     for (;;) {
       await clock.sleep(drawEveryMs, this.#stop.signal);
       show.update(this.#view());
     }
+  }
+
+  /** #write breaks sentences at the width of a terminal; what is indented is to be copied, and stays whole. */
+  #write(lines: readonly string[]): void {
+    const { terminal } = this.#host;
+    const width = this.#isLive ? terminal.size().width : Infinity;
+    const broken = lines.flatMap((line) => (line.startsWith(' ') ? [line] : wrap(line, width, Infinity)));
+    terminal.write(`${broken.join('\n')}\n`);
   }
 
   get #tally(): Tally {
