@@ -4,6 +4,7 @@
  * Traefik and Sluice read the same routes from the same API server. Everything runs in a network of its own.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import cluster from 'node:cluster';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { buildTools } from '../../test/support/build-tools.ts';
@@ -13,6 +14,7 @@ import { inNetworkNamespace } from '../../test/support/network-namespace.ts';
 import { temporaryDirectory } from '../../test/support/processes.ts';
 import { copyProgram } from '../../test/support/program-copy.ts';
 import { installTraefikCrds } from '../../test/support/traefik.ts';
+import { measureApply, serveApply } from './apply.ts';
 import { measure } from './measure.ts';
 import { parseOptions, usage, type BenchOptions } from './options.ts';
 import type { Peer, PeerName } from './peers/peer.ts';
@@ -22,13 +24,15 @@ import { startSluice } from './peers/sluice.ts';
 import { startTraefik } from './peers/traefik.ts';
 import { putMainRoutes, putManyRoutes } from './routes.ts';
 import { scenarios } from './scenarios.ts';
-import { formatTable, type Results } from './table.ts';
+import { formatApply, formatTable, type ApplyResults, type Results } from './table.ts';
 import { startUpstream } from './upstream.ts';
 
 const startedMs = performance.now();
 const insideVariable = 'SLUICE_BENCH_INSIDE';
 
-process.exitCode = await main(process.argv.slice(2));
+// The workers of `apply` are processes of this program.
+if (cluster.isWorker) await serveApply();
+else process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
   let options: BenchOptions;
@@ -38,11 +42,14 @@ async function main(args: readonly string[]): Promise<number> {
     say(`${(error as Error).message}\n${usage}`);
     return 2;
   }
-  if (process.env[insideVariable] === undefined) return outside(options);
+  if (options.scenarios.length > 0 && process.env[insideVariable] === undefined) return outside(options);
   try {
-    const results = await run(options);
-    process.stdout.write(`${formatTable(results)}\n`);
-    if (options.json) process.stdout.write(`${JSON.stringify(results)}\n`);
+    const apply = options.isApplying ? await applyAll() : undefined;
+    const results = options.scenarios.length > 0 ? await run(options) : {};
+    if (apply !== undefined) process.stdout.write(`${formatApply(apply)}\n`);
+    if (options.scenarios.length > 0) process.stdout.write(`${formatTable(results)}\n`);
+    if (options.json)
+      process.stdout.write(`${JSON.stringify({ ...results, ...(apply && { apply: { sluice: apply } }) })}\n`);
     return 0;
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
@@ -74,6 +81,16 @@ async function outside(options: BenchOptions): Promise<number> {
   const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, [insideVariable]: '1' } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGKILL'));
   return new Promise((resolve) => void child.once('exit', (code) => resolve(code ?? 1)));
+}
+
+/** With both cores, before anything else runs. */
+async function applyAll(): Promise<ApplyResults> {
+  const results: Record<string, Awaited<ReturnType<typeof measureApply>>> = {};
+  for (const workers of [1, 2]) {
+    say(`apply, ${workers} ${workers === 1 ? 'worker' : 'workers'}`);
+    results[workers] = await measureApply(workers);
+  }
+  return results;
 }
 
 async function run(options: BenchOptions): Promise<Results> {

@@ -1,6 +1,6 @@
 /** The command line of the bench. */
 import { parseArgs } from 'node:util';
-import { scenarioNames, type ScenarioName } from './scenarios.ts';
+import { applyName, scenarioNames, type ScenarioName } from './scenarios.ts';
 import { peerNames, type PeerName } from './peers/peer.ts';
 
 /** BenchOptions is what to measure. */
@@ -9,12 +9,14 @@ export interface BenchOptions {
   readonly seconds: number;
   readonly rounds: number;
   readonly scenarios: readonly ScenarioName[];
+  /** isApplying: how long changes of the configuration take is measured too. */
+  readonly isApplying: boolean;
   readonly peers: readonly PeerName[];
   readonly json: boolean;
 }
 
 /** usage is what the bench prints when it is called wrongly. */
-export const usage = `usage: npm run bench:proxy -- [--seconds N] [--rounds N] [--scenario ${scenarioNames.join(' | ')}]... [--proxy ${peerNames.join(' | ')}]... [--json]`;
+export const usage = `usage: npm run bench:proxy -- [--seconds N] [--rounds N] [--scenario ${[applyName, ...scenarioNames].join(' | ')}]... [--proxy ${peerNames.join(' | ')}]... [--json]`;
 
 /** parseOptions returns the options; it throws an Error that says what is wrong. */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -28,10 +30,12 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       json: { type: 'boolean', default: false },
     },
   });
+  const all = chosen('--scenario', values.scenario, [applyName, ...scenarioNames] as const);
   return {
     seconds: wholeNumber('--seconds', values.seconds),
     rounds: wholeNumber('--rounds', values.rounds),
-    scenarios: chosen('--scenario', values.scenario, scenarioNames),
+    scenarios: scenarioNames.filter((name) => all.includes(name)),
+    isApplying: all.includes(applyName),
     peers: chosen('--proxy', values.proxy, peerNames),
     json: values.json,
   };

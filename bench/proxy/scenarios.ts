@@ -35,3 +35,6 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
 };
 
 export const scenarioNames = Object.keys(scenarios) as readonly ScenarioName[];
+
+/** applyName is that of what is no load: changes of the configuration, of Sluice alone. */
+export const applyName = 'apply';

@@ -1,9 +1,13 @@
+import type { ApplyResult } from './apply.ts';
 import type { Result } from './measure.ts';
 import type { PeerName } from './peers/peer.ts';
 import type { ScenarioName } from './scenarios.ts';
 
 /** Results are those of all scenarios, as the JSON line has them. */
 export type Results = Partial<Record<ScenarioName, Readonly<Partial<Record<PeerName, Result>>>>>;
+
+/** ApplyResults are by how many workers serve; `1` is the primary itself. */
+export type ApplyResults = Readonly<Record<string, ApplyResult>>;
 
 /** formatTable returns a table for people; `x` compares requests a second, or the memory of idle connections, with Traefik. */
 export function formatTable(results: Results): string {
@@ -24,11 +28,28 @@ export function formatTable(results: Results): string {
       ]);
     }
   }
+  return align(lines, 2);
+}
+
+/** formatApply returns a table of changes for people. */
+export function formatApply(results: ApplyResults): string {
+  const lines = [['workers', 'change', 'ms', 'primary late', 'busy ms', 'worker late', 'busy ms']];
+  for (const [workers, changes] of Object.entries(results)) {
+    for (const [change, { ms, primary, worker }] of Object.entries(changes)) {
+      const numbers = [ms, primary.lateMs, primary.busyMs, worker.lateMs, worker.busyMs];
+      lines.push([workers, change, ...numbers.map((number) => number.toFixed(1))]);
+    }
+  }
+  return align(lines, 2);
+}
+
+/** align pads the cells of each column; the first columns are texts. */
+function align(lines: readonly (readonly string[])[], texts: number): string {
   const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
   return lines
     .map((line) =>
       line
-        .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .map((cell, column) => (column < texts ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
         .join('  '),
     )
     .join('\n');

@@ -30,12 +30,12 @@ export function createNames<T>(): Names<T> {
   const entryOf = (name: string): Entry<T> => {
     const known = entries.get(name);
     if (known !== undefined) return known;
-    const entry: Entry<T> = { winner: undefined, others: undefined, readers: undefined };
+    const entry: Entry<T> = { winner: undefined, isOpen: false, others: undefined, readers: undefined };
     entries.set(name, entry);
     return entry;
   };
   const dropEmpty = (name: string, entry: Entry<T>): void => {
-    if (entry.winner === undefined && (entry.readers?.size ?? 0) === 0) entries.delete(name);
+    if (entry.winner === undefined && !entry.isOpen && (entry.readers?.size ?? 0) === 0) entries.delete(name);
   };
   return {
     claim: (name, claim) => {
@@ -58,7 +58,10 @@ export function createNames<T>(): Names<T> {
       entry.readers?.delete(unit);
       dropEmpty(name, entry);
     },
-    winner: (name) => entries.get(name)?.winner,
+    winner: (name) => {
+      const entry = entries.get(name);
+      return entry === undefined ? undefined : winnerOf(entry);
+    },
     units: (name) => unitsOf(entries.get(name)),
   };
 }
@@ -66,6 +69,8 @@ export function createNames<T>(): Names<T> {
 /** Most names have one claim and no reader: there are thousands of them, and a Map for each would be most of the memory. */
 interface Entry<T> {
   winner: Claim<T> | undefined;
+  /** isOpen: the winner is gone, and the next one among the others is looked for when somebody asks. Thousands may go at once. */
+  isOpen: boolean;
   /** others are the claims that did not win. */
   others: Map<ObjectId, Claim<T>> | undefined;
   readers: Set<ObjectId> | undefined;
@@ -73,6 +78,10 @@ interface Entry<T> {
 
 function addClaim<T>(entry: Entry<T>, claim: Claim<T>): void {
   const { winner } = entry;
+  if (entry.isOpen) {
+    entry.others?.set(claim.unit, claim);
+    return;
+  }
   if (winner === undefined) {
     entry.winner = claim;
     return;
@@ -84,12 +93,17 @@ function addClaim<T>(entry: Entry<T>, claim: Claim<T>): void {
 }
 
 function removeClaim<T>(entry: Entry<T>, unit: ObjectId): void {
-  if (entry.winner?.unit !== unit) {
-    entry.others?.delete(unit);
-    return;
-  }
+  if (entry.winner?.unit === unit) entry.winner = undefined;
+  else entry.others?.delete(unit);
+  entry.isOpen = entry.winner === undefined && (entry.others?.size ?? 0) > 0;
+}
+
+function winnerOf<T>(entry: Entry<T>): Claim<T> | undefined {
+  if (!entry.isOpen) return entry.winner;
+  entry.isOpen = false;
   entry.winner = firstOf(entry.others?.values() ?? []);
   if (entry.winner !== undefined) entry.others?.delete(entry.winner.unit);
+  return entry.winner;
 }
 
 /** isSameClaim tells whether a name stands for the same as before. */
