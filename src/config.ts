@@ -23,6 +23,8 @@ export interface ControllerSettings {
   readonly prometheus: PrometheusSettings;
   readonly scrape: ScrapeSettings;
   readonly userQueries: UserQueryMode;
+  /** freezesFile holds times at which nothing is raised. */
+  readonly freezesFile: string | undefined;
   readonly sampleIntervalMs: number;
   readonly workers: number;
   readonly election: ElectionSettings;
@@ -99,6 +101,7 @@ export const settingDefaults = {
   scrapeUrls: '',
   scrapeInterval: '2s',
   userQueries: 'Namespaced',
+  freezesFile: '',
   sampleInterval: '5s',
   workers: '16',
   leaderElect: 'true',
@@ -146,6 +149,7 @@ export function readSettings(raw: RawSettings): ReadSettings<ControllerSettings>
     source: oneOf('source', sourceNames),
     scrape: parseScrape(reader),
     userQueries: oneOf('userQueries', ['Off', 'Namespaced', 'On']),
+    freezesFile: optionalText('freezesFile'),
     sampleIntervalMs: positiveMs('sampleInterval'),
     workers: Number(matching('workers', (count) => /^[1-9][0-9]?$/.test(count), 'a number from 1 to 99')),
     election: parseElection(reader),

@@ -38,6 +38,7 @@ const flags: Readonly<Record<SettingName, string>> = {
   scrapeUrls: 'instead: URLs of the metrics of single Traefiks, with commas between them',
   scrapeInterval: 'how often they are scraped while a rollout runs',
   userQueries: 'queries in Rollouts: Off, Namespaced (only series of their own namespace) or On',
+  freezesFile: 'file with times at which nothing is raised: a list of {from, to, reason}',
   sampleInterval: 'how often checks are looked at',
   workers: 'reconciles at the same time',
   leaderElect: 'whether replicas elect a leader: true or false',

@@ -10,6 +10,7 @@ import { runController } from './controller/controller.ts';
 import { createRateLimiter } from './controller/rate-limiter.ts';
 import { WorkQueue } from './controller/work-queue.ts';
 import { createEventRecorder, type EventRecorder } from './kube/events.ts';
+import { followFreezes, type Freezes } from './freezes.ts';
 import type { Leadership } from './leadership.ts';
 import { observeQueue, observeSource, observeWatches, showState } from './observers.ts';
 import { createAudit, resyncPriority } from './reconciler/audit.ts';
@@ -146,7 +147,11 @@ async function runWith(parts: Parts, onReady: (started: { readonly healthPort: n
     });
     onReady({ healthPort: health.port });
     auditing = startAudit(parts, watches, queue);
-    await reconcileAll(parts, queue, createReconcile(parts, { watches, queue, recorder, leadership, scrape }));
+    const wake = (): void => {
+      for (const rollout of watches.rollouts()) queue.add(keyOf(rollout), resyncPriority);
+    };
+    const freezes = await followFreezes(settings.freezesFile, { ...parts, wake }, signal);
+    await reconcileAll(parts, queue, createReconcile(parts, { watches, queue, recorder, leadership, scrape, freezes }));
   } finally {
     await recorder.flush();
     // Last, because whoever takes over must not meet anything of this replica under way.
@@ -174,9 +179,13 @@ interface Machinery {
   readonly recorder: EventRecorder;
   readonly leadership: Leadership;
   readonly scrape: ScrapeSource | undefined;
+  readonly freezes: Freezes;
 }
 
-function createReconcile(parts: Parts, { watches, queue, recorder, leadership, scrape }: Machinery): Reconcile {
+function createReconcile(
+  parts: Parts,
+  { watches, queue, recorder, leadership, scrape, freezes }: Machinery,
+): Reconcile {
   const { settings, options, clock, logger, metrics, source } = parts;
   const { store, nowMs } = parts.backing;
   const samplerOf = (source: MetricSource): Sampler =>
@@ -203,6 +212,7 @@ function createReconcile(parts: Parts, { watches, queue, recorder, leadership, s
     samplers: new Samplers(samplers, settings.source),
     nowMs,
     userQueries: settings.userQueries,
+    freezes,
     ownership: leadership.ownership,
   });
 }

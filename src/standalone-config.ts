@@ -50,6 +50,7 @@ const controllerNames = [
   'prometheusCaFile',
   'scrapeInterval',
   'userQueries',
+  'freezesFile',
   'sampleInterval',
   'healthAddress',
 ] as const satisfies readonly (keyof RawSettings)[];

@@ -257,6 +257,8 @@ export interface RolloutStatus {
   readonly analysis?: AnalysisEvidence;
   /** PauseState is a pause by command. It outlives revisions; resume ends it. */
   readonly pause?: PauseState;
+  /** When raising may go on, where the schedule or a freeze forbids it now. */
+  readonly opensAt?: string;
   /** Since when the first ready endpoints of the canary are awaited. */
   readonly waitingSince?: string;
   /** Nonce of the last command that was handled. */

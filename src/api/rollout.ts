@@ -2,6 +2,34 @@
 import type { KubernetesObject } from './kubernetes.ts';
 import type { RolloutStatus } from './rollout-status.ts';
 
+/** Freeze begins and ends once. */
+export interface Freeze {
+  /** When it begins. */
+  readonly from: string;
+  /** When it ends. */
+  readonly to: string;
+  /** Why, for those who wait. */
+  readonly reason?: string;
+}
+
+/** Window opens by a cron expression. */
+export interface Window {
+  /** When it opens: minute, hour, day of month, month, day of week, e.g. "0 9 * * 1-5". */
+  readonly cron: string;
+  /** How long it stays open. */
+  readonly duration: string;
+  /** Time zone of the expression, e.g. Europe/Paris. Default "UTC". */
+  readonly timeZone: string;
+}
+
+/** Schedule says when traffic may be raised. Analysis, guards and rollback know no hours. */
+export interface Schedule {
+  /** Windows are the only times at which anything is raised. Left out, it may be raised at any time that is not frozen. */
+  readonly windows?: readonly Window[];
+  /** Freezes are times at which nothing is raised, whatever the windows say. */
+  readonly freezes?: readonly Freeze[];
+}
+
 /** PromotionSpec says what happens after the last step. */
 export interface PromotionSpec {
   /** Hold leaves the canary at 100 percent until the stable workload has rolled out a new revision, or until promoted once more; then traffic returns to stable in the same steps. Default "Hold". */
@@ -186,6 +214,8 @@ export interface RolloutSpec {
   readonly onFailure: 'Rollback' | 'Pause';
   /** How long the canary's first endpoints, or a write of the route, may take before the rollout is Degraded or rolled back. Steps, pauses and missing data do not count. Default "30m". */
   readonly progressDeadline: string;
+  /** Schedule says when traffic may be raised. Analysis, guards and rollback know no hours. */
+  readonly schedule?: Schedule;
   /** Stops raising. Analysis, guards and rollback go on. Default false. */
   readonly paused: boolean;
 }

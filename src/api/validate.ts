@@ -3,8 +3,9 @@
  * test/unit/api/validate.test.ts compares the two lists, and test/cluster/crd.test.ts what comes of them.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { parseTime } from '../clock.ts';
 import type { FieldPath, FieldProblem } from './field-path.ts';
-import type { AnalysisSpec, CheckSpec, Ramp, Rollout, RolloutSpec, Step } from './rollout.ts';
+import type { AnalysisSpec, CheckSpec, Freeze, Ramp, Rollout, RolloutSpec, Schedule, Step } from './rollout.ts';
 
 /** RolloutRule is one CEL rule: it is asked of every field that `field` leads to and that is there. */
 export interface RolloutRule {
@@ -92,6 +93,13 @@ const specRules: readonly RolloutRule[] = [
     /^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$/,
     'use letters, digits, dot, _, + and -, beginning with a letter or digit, e.g. "2026.11.3"',
   ),
+  rule('spec.schedule', 'name windows, freezes or both', ({ windows, freezes }: Schedule) => {
+    return windows !== undefined || freezes !== undefined;
+  }),
+  duration('spec.schedule.windows[].duration'),
+  rule('spec.schedule.freezes[]', 'to must be later than from', ({ from, to }: Freeze) => {
+    return (parseTime(from) ?? 0) < (parseTime(to) ?? 0);
+  }),
   duration('spec.progressDeadline'),
 ];
 

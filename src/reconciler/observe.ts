@@ -17,6 +17,7 @@ import type {
   RouteWriter,
   SourceObservation,
 } from '../rollout/observation.ts';
+import { calendarAt, type FrozenTime } from '../rollout/schedule.ts';
 import { noEvidenceYet } from '../rollout/status.ts';
 import { assumedEffectMs, verdictAtStep } from '../rollout/step-rules.ts';
 import { planSteps } from '../rollout/steps.ts';
@@ -154,6 +155,8 @@ export function observe(
     readonly nowMs: number;
     readonly source: SourceObservation;
     readonly evidence: AnalysisEvidence | undefined;
+    /** freezes are those of the operator, for all rollouts. */
+    readonly freezes: readonly FrozenTime[];
   },
 ): Observation {
   const { rollout, stable, canary } = scene;
@@ -163,6 +166,7 @@ export function observe(
   const stableWorkload = workload(rollout.spec.stable.workload);
   return {
     nowMs: known.nowMs,
+    calendar: calendarAt(known.nowMs, rollout.spec.schedule, known.freezes),
     rollout,
     steps: planSteps(rollout.spec),
     problems: scene.problems,

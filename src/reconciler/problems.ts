@@ -5,6 +5,7 @@ import type { IngressRoute } from '../api/traefik.ts';
 import { parseTime } from '../clock.ts';
 import { finalizer } from '../rollout/decision.ts';
 import type { Problem } from '../rollout/observation.ts';
+import { scheduleProblems } from '../rollout/schedule.ts';
 import { readSplit, type Pair } from '../traffic/split.ts';
 import type { Caches } from './caches.ts';
 import type { Member, Socket } from './members.ts';
@@ -30,6 +31,10 @@ export function findProblems(input: ProblemInput): readonly Problem[] {
     ...memberProblems(input.canary, 'canary'),
     ...sharedEndpoints(input),
     ...workloadProblems(input),
+    ...scheduleProblems(input.rollout.spec.schedule).map((text) => ({
+      reason: 'ScheduleInvalid',
+      message: `${text}.`,
+    })),
     ...input.queries,
   ];
 }

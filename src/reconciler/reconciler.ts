@@ -3,6 +3,7 @@ import { keyOf, splitKey, type ObjectKey } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import { decide } from '../rollout/decide.ts';
+import type { FrozenTime } from '../rollout/schedule.ts';
 import type { Decision } from '../rollout/decision.ts';
 import type { SourceObservation } from '../rollout/observation.ts';
 import { isUndecided } from '../rollout/start.ts';
@@ -19,6 +20,8 @@ export interface ReconcilerOptions extends Actor {
   readonly samplers: Samplers;
   readonly nowMs: () => number;
   readonly userQueries: UserQueryMode;
+  /** freezes are the times at which the operator lets nothing be raised. */
+  readonly freezes: () => readonly FrozenTime[];
   readonly ownership: Ownership;
 }
 
@@ -78,7 +81,12 @@ async function reconcileOnce(
     judged === undefined
       ? undefined
       : (samplers.evidence(rollout, key, judged.id) ?? storedEvidence(rollout, judged.id));
-  const observation = observe(scene, caches, { nowMs: options.nowMs(), source, evidence });
+  const observation = observe(scene, caches, {
+    nowMs: options.nowMs(),
+    source,
+    evidence,
+    freezes: options.freezes(),
+  });
   const decision = decide(observation);
   const acted = await act(options, { ...attempt, observation, stored: rollout, ingressRoute }, decision);
   options.logger.debug('decided', { rollout: key, decision: decision.kind, acted });

@@ -1,6 +1,6 @@
 /** How a rollout walks its steps towards the canary, and what it waits for in each. */
 import type { RollbackCause, RolloutProgress } from '../api/rollout-status.ts';
-import { formatTime } from '../clock.ts';
+import { formatTime, parseTime } from '../clock.ts';
 import {
   isAsked,
   raise,
@@ -12,7 +12,7 @@ import {
   type Question,
   type Running,
 } from './answer.ts';
-import { findBrake, type Brake } from './brake.ts';
+import { braked, findBrake, findClosed, ignored, untilOpen, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { lastRaiseMs, raiseSpacingMs } from './drift.ts';
@@ -42,6 +42,9 @@ export const promoteAsked: Question = (observation) => {
   const found = running(observation, 'Forward');
   const isFull = isAsked(observation, 'promote-full');
   if (found === undefined || !(isFull || isAsked(observation, 'promote'))) return undefined;
+  const closed = findClosed(observation, isFull);
+  if (closed !== undefined)
+    return ignored(observation, `${braked(closed, 'this rollout').message}; nothing is promoted.`);
   const { hold, ...progress } = found.progress;
   const isFailed = hold?.reason === 'AnalysisFailed';
   const subject = `${whoAsked(observation)} promoted the rollout at ${progress.weight}%`;
@@ -92,9 +95,10 @@ function settle(observation: Observation, { progress }: Running): Decision {
   );
 }
 
-function paused(observation: Observation, { progress }: Running, { reason, text }: Brake): Decision {
-  const message = `${text} holds the canary at ${progress.weight}%; analysis and rollback go on. ${observation.verdict.message}`;
-  return wait(observation, { phase: 'Paused', reason, message });
+function paused(observation: Observation, { progress }: Running, brake: Brake): Decision {
+  const change = braked(brake, `the canary at ${progress.weight}%`);
+  const message = `${change.message}; analysis and rollback go on. ${observation.verdict.message}`;
+  return wait(observation, { phase: 'Paused', ...change, message }, untilOpen(observation, brake));
 }
 
 function pauseMessage(observation: Observation, { progress }: Running): string {
@@ -149,7 +153,16 @@ function findObstacle(observation: Observation, progress: RolloutProgress, endMs
   // Without stable's entry any weight is everything.
   if (stable.readyEndpoints === 0 && progress.weight < 100)
     return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
-  return findUnproven(observation, progress, endMs);
+  return findUnproven(observation, progress, endMs) ?? findStale(observation, progress);
+}
+
+/** findStale: after a night or a freeze what was counted before says little; one block from after it has to agree. */
+function findStale({ calendar, evidence, rollout }: Observation, { full }: RolloutProgress): Problem | undefined {
+  const openedMs = calendar.kind === 'Open' ? calendar.openedMs : undefined;
+  if (openedMs === undefined || full === true || rollout.spec.analysis.mode !== 'Enforce') return undefined;
+  if ((parseTime(evidence?.watermark) ?? 0) > openedMs) return undefined;
+  const message = `raising is allowed again since ${formatTime(openedMs)}; samples from after that are awaited.`;
+  return { reason: 'WindowOpened', message };
 }
 
 function inconclusiveTooLong({ rollout, verdict }: Observation): RollbackCause {

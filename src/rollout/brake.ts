@@ -4,18 +4,48 @@ import { isAsked, running, statusOf, unchanged, wait, whoAsked, type Question } 
 import type { Notice } from './decision.ts';
 import type { Observation } from './observation.ts';
 
-/** Brake stops raising; `text` is the subject of a sentence, like "spec.paused". */
+/** Brake stops raising; `text` is the subject of a sentence, like "spec.paused"; `untilMs` is when it ends by itself. */
 export interface Brake {
-  readonly reason: 'PausedBySpec' | 'PausedByCommand';
+  readonly reason: 'PausedBySpec' | 'PausedByCommand' | 'Frozen' | 'OutsideWindow';
   readonly text: string;
+  readonly untilMs: number | undefined;
 }
 
-/** findBrake returns what stops a raise; the two are separate: each is taken away where it was set. */
+/** findBrake returns what stops a raise; they are separate: each is taken away where it was set. */
 export function findBrake(observation: Observation): Brake | undefined {
-  if (observation.rollout.spec.paused) return { reason: 'PausedBySpec', text: 'spec.paused' };
-  const { pause } = statusOf(observation);
-  if (pause === undefined) return undefined;
-  return { reason: 'PausedByCommand', text: `The pause by ${pause.who ?? 'an unknown person'}` };
+  if (observation.rollout.spec.paused) return { reason: 'PausedBySpec', text: 'spec.paused', untilMs: undefined };
+  const { pause, progress } = statusOf(observation);
+  if (pause !== undefined)
+    return { reason: 'PausedByCommand', text: `The pause by ${pause.who ?? 'an unknown person'}`, untilMs: undefined };
+  return findClosed(observation, progress?.full === true);
+}
+
+/** findClosed returns the freeze or the closed window, which stops whatever a person says; all the way goes past a window. */
+export function findClosed({ calendar }: Observation, isFull: boolean): Brake | undefined {
+  if (calendar.kind === 'Open' || (isFull && calendar.reason === 'OutsideWindow')) return undefined;
+  return { reason: calendar.reason, text: calendar.text, untilMs: calendar.opensMs };
+}
+
+/** braked is the status under a brake: it says what holds the canary where, and until when. */
+export function braked({ reason, text, untilMs }: Brake, what: string): BrakedChange {
+  const until = untilMs === undefined ? '' : ` until ${formatTime(untilMs)}`;
+  return {
+    reason,
+    message: `${text} holds ${what}${until}`,
+    opensAt: untilMs === undefined ? undefined : formatTime(untilMs),
+  };
+}
+
+/** BrakedChange is the part of a status that a brake decides; the sentence has no end yet. */
+export interface BrakedChange {
+  readonly reason: Brake['reason'];
+  readonly message: string;
+  readonly opensAt: string | undefined;
+}
+
+/** untilOpen looks again when the brake ends by itself. */
+export function untilOpen({ nowMs }: Observation, { untilMs }: Brake): { readonly requeueAfterMs?: number } {
+  return untilMs === undefined ? {} : { requeueAfterMs: untilMs - nowMs };
 }
 
 /** pauseAsked sets the brake of a command, also at rest: it stays until resumed, whatever is released meanwhile. */
@@ -63,7 +93,8 @@ function heard(
   return wait(observation, { ...unchanged(observation), ...change, heard: said }, { notices: [notice] });
 }
 
-function ignored(observation: Observation, message: string): ReturnType<typeof wait> {
+/** ignored refuses a command with an event that says why. */
+export function ignored(observation: Observation, message: string): ReturnType<typeof wait> {
   const notice: Notice = { type: 'Warning', reason: 'CommandIgnored', message };
   return wait(observation, { ...unchanged(observation), command: true }, { notices: [notice] });
 }

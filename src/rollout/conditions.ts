@@ -43,6 +43,8 @@ const calmReasons = [
   'CanaryNotReady',
   'PausedBySpec',
   'PausedByCommand',
+  'Frozen',
+  'OutsideWindow',
 ];
 
 /** isTrouble tells whether a person should look: it makes Ready False and the event a Warning. */
@@ -68,7 +70,8 @@ function reconciling(after: RolloutStatus): Finding {
 }
 
 function stalled(after: RolloutStatus): Finding {
-  const isStalled = after.phase === 'Failed' || after.phase === 'Degraded';
+  const isOverdue = after.phase === 'Pending' && after.reason === 'ProgressDeadlineExceeded';
+  const isStalled = isOverdue || after.phase === 'Failed' || after.phase === 'Degraded';
   if (!isStalled) return { type: 'Stalled', status: 'False', reason: 'NotStalled', message: 'Nothing is stuck.' };
   return finding('Stalled', after);
 }

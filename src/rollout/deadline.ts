@@ -19,7 +19,8 @@ export function awaitEndpoints(observation: Observation, obstacle: Problem): Dec
   const change = { revision: canaryRevision?.value ?? null, weight: 0, waitingSince: since } as const;
   if (leftMs > 0) return wait(observation, { phase: 'Pending', ...obstacle, ...change }, { requeueAfterMs: leftMs });
   const message = `The canary is not ready ${progressDeadline} after it was first seen; it starts when it is. ${obstacle.message}`;
-  return wait(observation, { phase: 'Degraded', reason: 'ProgressDeadlineExceeded', message, ...change });
+  // Pending, because in any other phase the spec could not be mended: nothing runs yet.
+  return wait(observation, { phase: 'Pending', reason: 'ProgressDeadlineExceeded', message, ...change });
 }
 
 /** writeOverdue gives up a step whose weight the route has refused for too long: what is in force goes back as far as it can. */

@@ -16,7 +16,7 @@ import {
   type Running,
   type Touched,
 } from './answer.ts';
-import { findBrake, type Brake } from './brake.ts';
+import { braked, findBrake, untilOpen, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { rollBack } from './rollback.ts';
@@ -201,16 +201,20 @@ function unhurried(progress: RolloutProgress | undefined): { readonly progress?:
 /** isBlind is where no raise may be made, also none that was decided when there was still data. */
 function isBlind({ rollout, verdict }: Observation, { status }: Touched): boolean {
   const isJudged = rollout.spec.analysis.mode === 'Enforce' && status.progress?.direction === 'Forward';
-  return isJudged && (verdict.kind === 'NoData' || verdict.kind === 'Fail');
+  // Who promotes all the way has been told that nobody judges.
+  const isMissed = verdict.kind === 'NoData' && status.progress?.full !== true;
+  return isJudged && (isMissed || verdict.kind === 'Fail');
 }
 
 function pausedAt(
   observation: Observation,
   { percent }: Drift,
-  { brake: { reason, text }, progress }: { readonly brake: Brake; readonly progress: RolloutProgress },
+  { brake, progress }: { readonly brake: Brake; readonly progress: RolloutProgress },
 ): Decision {
-  const message = `${text} holds the canary at ${percent}%; analysis and rollback go on.`;
-  return wait(observation, { phase: 'Paused', reason, message, ...unhurried(progress) });
+  const change = braked(brake, `the canary at ${percent}%`);
+  const message = `${change.message}; analysis and rollback go on.`;
+  const paused = { phase: 'Paused', ...change, message, ...unhurried(progress) } as const;
+  return wait(observation, paused, untilOpen(observation, brake));
 }
 
 /** correctUpwards raises again only after a verdict that is not Fail, never on missing data, and not for ever against another writer. */

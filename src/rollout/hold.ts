@@ -1,7 +1,7 @@
 /** Hold: the promoted canary keeps everything until stable runs a new revision; then traffic returns in the same steps. */
 import type { RolloutProgress } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
-import { findBrake } from './brake.ts';
+import { braked, findBrake, untilOpen } from './brake.ts';
 import {
   isAsked,
   lower,
@@ -35,7 +35,8 @@ export const holding: Question = (observation) => {
   const rest = isFirst ? { stableRevision: stable.value } : {};
   const isUnproven = canaryRevision !== undefined && canaryRevision.value !== found.status.promotedRevision;
   const change = isUnproven ? unproven(observation, canaryRevision.value) : heldChange(observation);
-  return wait(observation, { ...change, ...rest });
+  const brake = findBrake(observation);
+  return wait(observation, { ...change, ...rest }, brake === undefined ? {} : untilOpen(observation, brake));
 };
 
 function isStableNew(observation: Observation): boolean {
@@ -103,8 +104,10 @@ export const returning: Question = (observation) => {
   const step = returnSteps(observation.steps).findLast(({ weight }) => weight >= found.progress.weight);
   const endMs = (parseTime(found.progress.appliedAt) ?? 0) + assumedEffectMs + (step?.durationMs ?? 0);
   const brake = findBrake(observation);
-  if (brake !== undefined && !isPromote)
-    return wait(observation, { ...text, message: `${brake.text} holds the canary at ${found.progress.weight}%.` });
+  if (brake !== undefined && !isPromote) {
+    const { message, opensAt } = braked(brake, `the canary at ${found.progress.weight}%`);
+    return wait(observation, { ...text, message: `${message}.`, opensAt }, untilOpen(observation, brake));
+  }
   if (nowMs < endMs && !isPromote) return wait(observation, text, { requeueAfterMs: endMs - nowMs });
   return returnTo(observation, found, isAsked(observation, 'promote') ? { command: true } : {});
 };

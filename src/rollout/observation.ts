@@ -4,6 +4,7 @@ import type { Rollout } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import type { Route } from '../api/traefik.ts';
 import type { Pair, Split } from '../traffic/split.ts';
+import type { Calendar } from './schedule.ts';
 import type { PlannedStep } from './steps.ts';
 import type { Command } from './verbs.ts';
 
@@ -67,4 +68,6 @@ export interface Observation {
   readonly evidence: AnalysisEvidence | undefined;
   readonly verdict: Verdict;
   readonly command: Command | undefined;
+  /** calendar says whether raising is allowed now: spec.schedule and the freezes of the operator. */
+  readonly calendar: Calendar;
 }

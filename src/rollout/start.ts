@@ -2,12 +2,13 @@
 import type { RolloutTarget } from '../api/rollout-status.ts';
 import { formatTime } from '../clock.ts';
 import { isAsked, percentOf, raise, statusOf, targetFor, unchanged, wait, whoAsked, type Question } from './answer.ts';
-import { findBrake } from './brake.ts';
+import { braked, findBrake, untilOpen, type Brake } from './brake.ts';
 import { awaitEndpoints } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem, RouteObservation } from './observation.ts';
 import { baselineOf, held } from './route.ts';
 import { describePlan } from './steps.ts';
+import { jitterOf } from './schedule.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 
 /** sourceRetryMs is how often a start looks again at a source that does not answer. */
@@ -102,14 +103,41 @@ export const resting: Question = (observation) => {
   if (status.failedRevisions?.includes(revision.value) === true)
     return wait(observation, failedBefore(observation, revision.value));
   const obstacle = findObstacle(observation);
-  if (obstacle !== undefined && firstEndpoints.includes(obstacle.reason)) return awaitEndpoints(observation, obstacle);
-  if (obstacle !== undefined) {
-    const options = observation.source.kind === 'NotReady' ? { requeueAfterMs: sourceRetryMs } : {};
-    const change = { ...pending(obstacle), revision: revision.value, weight: 0, waitingSince: null };
-    return wait(observation, change, options);
-  }
-  return start(observation, route);
+  return obstacle === undefined ? startWhenAllowed(observation, route) : awaitObstacle(observation, obstacle);
 };
+
+function awaitObstacle(observation: Observation, obstacle: Problem): Decision {
+  if (firstEndpoints.includes(obstacle.reason)) return awaitEndpoints(observation, obstacle);
+  const options = observation.source.kind === 'NotReady' ? { requeueAfterMs: sourceRetryMs } : {};
+  return wait(observation, { ...pending(obstacle), ...unstarted(observation) }, options);
+}
+
+/** unstarted is what a status says of a revision that has not started, and waits for something else than its endpoints. */
+function unstarted({ canaryRevision }: Observation): Pick<StatusChange, 'revision' | 'weight' | 'waitingSince'> {
+  return { revision: canaryRevision?.value ?? null, weight: 0, waitingSince: null };
+}
+
+function startWhenAllowed(observation: Observation, route: RouteObservation): Decision {
+  const brake = findBrake(observation) ?? findCrowd(observation);
+  if (brake === undefined) return start(observation, route);
+  const change = braked(brake, 'the rollout before its first step');
+  const pendingChange = {
+    phase: 'Pending',
+    ...change,
+    message: `${change.message}.`,
+    ...unstarted(observation),
+  } as const;
+  return wait(observation, pendingChange, untilOpen(observation, brake));
+}
+
+/** findCrowd spreads the starts that one opening lets go. */
+function findCrowd({ calendar, rollout, nowMs }: Observation): Brake | undefined {
+  if (calendar.kind === 'Closed' || calendar.openedMs === undefined) return undefined;
+  const untilMs = calendar.openedMs + jitterOf(rollout.metadata.uid ?? '');
+  return nowMs < untilMs
+    ? { reason: 'OutsideWindow', text: 'The queue of those that waited for an opening', untilMs }
+    : undefined;
+}
 
 /** firstEndpoints are what a canary comes with; all else that a start waits for is other people's. */
 const firstEndpoints: readonly string[] = ['WorkloadRollingOut', 'CanaryNotReady'];
@@ -143,9 +171,6 @@ function findObstacle(observation: Observation): Problem | undefined {
     return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint yet.` };
   if (rollout.spec.analysis.mode !== 'Disabled' && source.kind === 'NotReady')
     return { reason: source.reason, message: source.message };
-  const brake = findBrake(observation);
-  if (brake !== undefined)
-    return { reason: brake.reason, message: `${brake.text} holds the rollout before its first step.` };
   return undefined;
 }
 

@@ -54,6 +54,8 @@ export interface StatusChange {
   readonly heard?: { readonly reason: string; readonly message: string };
   readonly pause?: PauseState | null;
   readonly waitingSince?: string | null;
+  /** opensAt is when what forbids raising now ends by itself. */
+  readonly opensAt?: string | undefined;
 }
 
 /** isHolding tells whether the canary has been promoted and keeps everything. */
@@ -85,6 +87,7 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     progress,
     target: kept(change.target, before.target),
     pause: kept(change.pause, before.pause),
+    opensAt: change.opensAt,
     ...placeOf(progress, { observation, waitingSince: kept(change.waitingSince, before.waitingSince) }),
     handledCommand: change.command === true ? observation.command?.nonce : before.handledCommand,
     ...judged(observation, change),

@@ -19,6 +19,7 @@ type Event =
   | { readonly type: 'Release'; readonly arm: 'stable' | 'canary'; readonly number: number; readonly settled: boolean }
   | { readonly type: 'Steps'; readonly weights: readonly number[] }
   | { readonly type: 'Paused'; readonly paused: boolean }
+  | { readonly type: 'Freeze'; readonly minutes: number }
   | { readonly type: 'OnFailure'; readonly onFailure: 'Pause' | 'Rollback' }
   | { readonly type: 'Drift'; readonly manager: string; readonly percent: number }
   | { readonly type: 'Conflict' }
@@ -55,6 +56,7 @@ const edit = fc.oneof(
     .uniqueArray(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 4 })
     .map((weights) => ({ type: 'Steps', weights: weights.toSorted((a, b) => a - b) }) as const),
   fc.boolean().map((paused) => ({ type: 'Paused', paused }) as const),
+  fc.constantFrom(0, 1, 30).map((minutes) => ({ type: 'Freeze', minutes }) as const),
   fc.constantFrom('Pause', 'Rollback').map((onFailure) => ({ type: 'OnFailure', onFailure }) as const),
 );
 const conflict = fc.constant({ type: 'Conflict' } as const);
@@ -153,6 +155,9 @@ const happenings: Happenings = {
   Release: (world, { arm, number, settled }) => world.release(arm, number, settled),
   Steps: (world, { weights }) => world.edit({ steps: weights.map((weight) => ({ weight, duration: '1m' })) }),
   Paused: (world, { paused }) => world.edit({ paused }),
+  Freeze: (world, { minutes }) => {
+    world.freezes = [{ fromMs: world.nowMs, toMs: world.nowMs + minutes * 60_000, reason: undefined }];
+  },
   OnFailure: (world, { onFailure }) => world.edit({ onFailure }),
   Drift: (world, { manager, percent }) => world.writeWeight(manager, percent),
   AddRule: (world) => {
@@ -286,6 +291,23 @@ describe('decide, acted out in a world where anything may happen', () => {
             if (observation.verdict.kind === 'Pass') return;
             expect(after.weight, world.state).toBeLessThan(100);
             expect(observation.verdict, world.state).toMatchObject({ kind: 'Inconclusive', mayRaise: true });
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('raises nothing in a freeze, but what stable cannot serve', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        world.freezes = [{ fromMs: world.nowMs, toMs: world.nowMs + 3_600_000, reason: undefined }];
+        for (const event of events) {
+          happen(world, event);
+          checked(world, ({ observation, decision }) => {
+            const isFrozen = observation.calendar.kind === 'Closed' && observation.stable.readyEndpoints > 0;
+            if (isFrozen && decision.kind === 'Raise') expect.fail(`raised in a freeze: ${world.state}`);
           });
         }
       }),

@@ -33,6 +33,7 @@ export const ranks: Readonly<Record<string, number>> = {
   'config.ts': 7,
   'proxy-config.ts': 7,
   'run-proxy.ts': 7,
+  'freezes.ts': 7,
   'leadership.ts': 7,
   'observers.ts': 7,
   'manifest.ts': 7,

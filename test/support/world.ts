@@ -20,6 +20,7 @@ import { decide } from '../../src/rollout/decide.ts';
 import { refusedRaise } from '../../src/rollout/deadline.ts';
 import { finalizer, type Decision, type Notice } from '../../src/rollout/decision.ts';
 import type { Observation, SourceObservation } from '../../src/rollout/observation.ts';
+import type { FrozenTime } from '../../src/rollout/schedule.ts';
 import { isAtRest, isWorthWriting } from '../../src/rollout/status.ts';
 import { commandAnnotation, commandByAnnotation } from '../../src/rollout/verbs.ts';
 import type { Target } from '../../src/traffic/merge.ts';
@@ -62,6 +63,10 @@ export class World {
   /** verdict is what the canary is judged to be; Silence is where nothing is counted at the present step. */
   verdict: Verdict['kind'] | 'Silence' = 'Pass';
   source: SourceObservation = { kind: 'Ready' };
+  /** freezes are those of the operator. */
+  freezes: readonly FrozenTime[] = [];
+  /** watermarkMs is until when samples are counted; undefined means until now. */
+  watermarkMs: number | undefined;
   readonly endpoints: Record<Arm, number> = { stable: 2, canary: 2 };
   readonly notices: Notice[] = [];
   readonly routeWrites: RouteWrite[] = [];
@@ -193,7 +198,10 @@ export class World {
     const scene = readScene(this.rollout, caches, 'Namespaced');
     const evidence = scene.judged && this.#evidence(scene, scene.judged);
     const source = isAsked(scene) ? this.source : ({ kind: 'Ready' } as const);
-    return { scene, observation: observe(scene, caches, { nowMs: this.nowMs, source, evidence }) };
+    return {
+      scene,
+      observation: observe(scene, caches, { nowMs: this.nowMs, source, evidence, freezes: this.freezes }),
+    };
   }
 
   /** #evidence is what a sampler would know: what was counted at the step before, until the present one is in effect. */
@@ -206,7 +214,7 @@ export class World {
     const kind = this.verdict === 'Silence' ? 'Pass' : this.verdict;
     const { noData, ...evidence } = evidenceOf(kind, { spec, weightPercent });
     const since = isOfStep ? formatTime(sinceMs) : startedAt;
-    const counted = { ...evidence, id, since: startedAt, watermark: formatTime(this.nowMs) };
+    const counted = { ...evidence, id, since: startedAt, watermark: formatTime(this.watermarkMs ?? this.nowMs) };
     const ofStep = { ...counted, step: { ...evidence.step, since } };
     return noData === undefined ? ofStep : { ...ofStep, noData: { ...noData, since } };
   }

@@ -32,6 +32,7 @@ const defaults = {
   },
   scrape: { service: undefined, port: 9100, urls: [], intervalMs: 2_000 },
   userQueries: 'Namespaced',
+  freezesFile: undefined,
   sampleIntervalMs: 5_000,
   workers: 16,
   election: {
@@ -76,6 +77,7 @@ describe('parseSettings', () => {
       scrapePort: '8082',
       scrapeInterval: '1s',
       userQueries: 'Off',
+      freezesFile: '/f',
       sampleInterval: '1s',
       workers: '99',
       leaderElect: 'false',
@@ -108,6 +110,7 @@ describe('parseSettings', () => {
       },
       scrape: { service: 'edge/traefik', port: 8082, urls: [], intervalMs: 1_000 },
       userQueries: 'Off',
+      freezesFile: '/f',
       sampleIntervalMs: 1_000,
       workers: 99,
       election: {

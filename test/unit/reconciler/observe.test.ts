@@ -214,7 +214,7 @@ describe('a verdict', () => {
   function verdictOf(subject: Rollout, evidence: Evidence) {
     const { caches } = world.watches;
     const scene = readScene(subject, caches, 'Namespaced');
-    return observe(scene, caches, { nowMs: startMs, source: { kind: 'Ready' }, evidence }).verdict;
+    return observe(scene, caches, { nowMs: startMs, source: { kind: 'Ready' }, evidence, freezes: [] }).verdict;
   }
 
   const sinceMs = startMs + 6_000;

@@ -95,6 +95,7 @@ function restart(): void {
     samplers,
     nowMs,
     userQueries,
+    freezes: () => [],
     ownership: soleOwnership(),
   });
 }

@@ -236,7 +236,7 @@ describe('progressDeadline', () => {
     world.run(599_000);
     expect(world.state).toBe('Pending/CanaryNotReady 0% route 0%');
     world.run(2_000);
-    expect(world.state).toBe('Degraded/ProgressDeadlineExceeded 0% route 0%');
+    expect(world.state).toBe('Pending/ProgressDeadlineExceeded 0% route 0%');
     expect(world.status.message).toMatch(
       /^The canary is not ready 10m after it was first seen; it starts when it is\. /,
     );
