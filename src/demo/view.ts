@@ -151,7 +151,7 @@ function armLine(arm: Arm, tally: HostTally, screen: Screen): string {
   const mean = requests === 0 ? '' : `, ${Math.round(totalMs / requests)} ms on average`;
   const lost = arm === 'stable' && tally.lost > 0 ? `, ${grouped(tally.lost)} answered by nobody` : '';
   const start = `${indent}${padded(arm, labelWidth)}${grouped(requests)} answers, `;
-  const bad = `${grouped(errors)} errors${ratio}`;
+  const bad = `${grouped(errors)} ${errors === 1 ? 'error' : 'errors'}${ratio}`;
   const line = cut(`${start}${bad}${mean}${lost}`, screen.width);
   const isNotable = requests > 0 && errors / requests > 0.05;
   return isNotable ? line.replace(bad, paint(screen, 'red', bad)) : line;

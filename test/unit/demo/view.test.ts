@@ -70,7 +70,7 @@ describe('the view', () => {
         weight    ██████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    50%
         observed  █████████████████████████████▊░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  49.7%
         stable    2,388 answers, 7 errors (0.29%), 101 ms on average
-        canary    612 answers, 1 errors (0.16%), 100 ms on average
+        canary    612 answers, 1 error (0.16%), 100 ms on average
         release + 1 s 20%, 10 s 50%
         Canary 1/612 bad (0.16%), stable 7/2388 (0.29%). Excess -1.1..+1.2 points
         (95%, tolerated +2). Latency p99 <=0.3s against 0.1-0.3s, tolerated +100%.
@@ -99,7 +99,7 @@ describe('the view', () => {
         weight    ██████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    50%                        weight    ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         observed  █████████████████████████████▊░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  49.7%                        observed  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         stable    2,388 answers, 7 errors (0.29%), 101 ms on average                                         stable    2,388 answers, 7 errors (0.29%), 101 ms on average, 2 answered by nobody
-        canary    612 answers, 1 errors (0.16%), 100 ms on average                                           canary    431 answers, 52 errors (12.1%), 153 ms on average
+        canary    612 answers, 1 error (0.16%), 100 ms on average                                            canary    431 answers, 52 errors (12.1%), 153 ms on average
         release + 1 s 20%, 10 s 50%                                                                          release + 1 s 20%, 10 s Failed
         Canary 1/612 bad (0.16%), stable 7/2388 (0.29%). Excess -1.1..+1.2 points (95%, tolerated +2).       The canary has more errors than stable and the margin together. Canary 1/612 bad (0.16%), stable
         Latency p99 <=0.3s against 0.1-0.3s, tolerated +100%. Rollback evidence 0%, safety evidence 41%.     7/2388 (0.29%). Excess -1.1..+1.2 points (95%, tolerated +2). Latency p99 <=0.3s against
