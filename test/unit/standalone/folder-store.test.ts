@@ -44,7 +44,7 @@ const readRoute = async (store: FolderStore): Promise<IngressRoute> =>
   (await store.get<IngressRoute>(ingressRoutes, shop)) as IngressRoute;
 
 const writerOf = (object: IngressRoute): string | undefined =>
-  object.metadata.managedFields?.find(({ fieldsV1 }) => JSON.stringify(fieldsV1?.['f:spec'] ?? {}).includes('f:routes'))?.manager;
+  object.metadata.managedFields?.find((entry) => JSON.stringify(entry.fieldsV1 ?? {}).includes('"f:routes"'))?.manager;
 
 const until = <T>(check: () => Promise<T>, timeoutMs = 1_000) => eventually(check, { timeoutMs, intervalMs: 10 });
 
