@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { KubernetesObject, ObjectKey } from '../../src/api/kubernetes.ts';
-import { createCatalog, type Catalog } from '../../src/proxy/catalog/catalog.ts';
+import { createCatalog, type Catalog, type InvalidObject } from '../../src/proxy/catalog/catalog.ts';
 import type { ObjectChange, ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
 import type { CatalogSettings } from '../../src/proxy/catalog/settings.ts';
 import type { ConfigurationChange, ItemChanges } from '../../src/proxy/configuration.ts';
@@ -173,7 +173,13 @@ describe.each([
     fc.assert(
       fc.property(history, (batches) => {
         const catalog = createCatalog(settings);
-        for (const batch of batches) catalog.apply(batch);
+        const told = new Map<string, readonly InvalidObject[]>();
+        for (const batch of batches) {
+          catalog.apply(batch);
+          for (const { id, problems } of catalog.changedInvalid()) told.set(id, problems);
+        }
+        const inOrder = [...told].sort(([one], [other]) => (one < other ? -1 : 1)).flatMap(([, problems]) => problems);
+        expect(inOrder).toEqual(catalog.invalidObjects());
         const fresh = createCatalog(settings);
         fresh.apply(finalObjects(batches));
         expect(contents(catalog)).toEqual(contents(fresh));

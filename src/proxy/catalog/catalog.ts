@@ -25,6 +25,8 @@ export interface Catalog {
   applying(changes: readonly ObjectChange[]): Steps<ConfigurationChange>;
   /** invalidObjects lists what is wrong with which object, by kind and name. */
   invalidObjects(): readonly InvalidObject[];
+  /** changedInvalid goes through the objects whose problems may be others than when it was called last, each one once. */
+  changedInvalid(): Iterable<InvalidChange>;
   /** used returns the keys of all objects of a kind that something refers to, e.g. which Secrets have to be watched. */
   used(kind: ObjectKind): readonly ObjectKey[];
 }
@@ -36,6 +38,12 @@ export interface InvalidObject {
   readonly name: string;
   readonly reason: InvalidReason;
   readonly message: string;
+}
+
+/** InvalidChange is what is wrong with an object now; nothing: it is right, or gone. */
+export interface InvalidChange {
+  readonly id: ObjectId;
+  readonly problems: readonly InvalidObject[];
 }
 
 /** traefikCompilers are those of Traefik's kinds. */
@@ -57,6 +65,7 @@ export function createCatalog(settings: CatalogSettings, compilers: Compilers = 
     serverSets: drafts.serverSets,
     units: new Map(),
     invalid: new Set(),
+    changedInvalid: new Set(),
   };
   const applying = function* (changes: readonly ObjectChange[]): Steps<ConfigurationChange> {
     return yield* applyDrafts(state, yield* drafts.update(changes));
@@ -71,6 +80,7 @@ export function createCatalog(settings: CatalogSettings, compilers: Compilers = 
     apply: (changes) => finish(applying(changes)),
     applying,
     invalidObjects: () => invalidObjectsOf(state),
+    changedInvalid: () => changedInvalidOf(state),
     used: (kind) => drafts.used(kind),
   };
 }
@@ -84,6 +94,7 @@ interface State {
   readonly units: Map<ObjectId, Unit>;
   /** invalid are the units with problems. */
   readonly invalid: Set<ObjectId>;
+  readonly changedInvalid: Set<ObjectId>;
 }
 
 interface Unit {
@@ -171,13 +182,15 @@ function claim({ routers, services }: State, { unit, createdAt, draft }: DraftCh
 function settleUnit(state: State, unit: ObjectId, draft: Draft): void {
   const settled = settle(unit, draft, { routers: state.routers.names, services: state.services.names });
   state.units.set(unit, { draft, settled });
-  if (settled.problems.length > 0) state.invalid.add(unit);
+  const isInvalid = settled.problems.length > 0;
+  if (isInvalid || state.invalid.has(unit)) state.changedInvalid.add(unit);
+  if (isInvalid) state.invalid.add(unit);
   else state.invalid.delete(unit);
 }
 
-function dropUnit({ units, invalid }: State, unit: ObjectId): void {
+function dropUnit({ units, invalid, changedInvalid }: State, unit: ObjectId): void {
   units.delete(unit);
-  invalid.delete(unit);
+  if (invalid.delete(unit)) changedInvalid.add(unit);
 }
 
 /** finder returns a function that finds the item with a name in the object that it is of. */
@@ -213,10 +226,19 @@ function compareTransports({ transports, units }: State, changes: readonly Draft
   return { set, removed };
 }
 
-function invalidObjectsOf({ units, invalid }: State): readonly InvalidObject[] {
-  return [...invalid].sort().flatMap((unit) => {
-    const [kind, key] = unit.split(' ') as [ObjectKind, ObjectKey];
-    const problems = units.get(unit)?.settled.problems ?? [];
-    return problems.map((problem) => ({ kind, ...splitKey(key), ...problem }));
-  });
+function invalidObjectsOf(state: State): readonly InvalidObject[] {
+  return [...state.invalid].sort().flatMap((unit) => problemsOf(state, unit));
+}
+
+function* changedInvalidOf(state: State): Generator<InvalidChange, void, undefined> {
+  for (const id of state.changedInvalid) {
+    state.changedInvalid.delete(id);
+    yield { id, problems: problemsOf(state, id) };
+  }
+}
+
+function problemsOf({ units }: State, unit: ObjectId): readonly InvalidObject[] {
+  const [kind, key] = unit.split(' ') as [ObjectKind, ObjectKey];
+  const problems = units.get(unit)?.settled.problems ?? [];
+  return problems.map((problem) => ({ kind, ...splitKey(key), ...problem }));
 }

@@ -9,6 +9,7 @@ import type { ConfigurationChange, ItemChanges } from '../configuration.ts';
 import type { ProxyState } from '../metrics/exposition.ts';
 import { createTotals, type Totals } from '../metrics/totals.ts';
 import type { PlaneSettings, ProxySettings } from '../settings.ts';
+import type { Steps } from '../steps.ts';
 import type { ListeningAddress } from './messages.ts';
 import { followObjects, type ProxyObjects } from './objects.ts';
 import { inTurns } from './turns.ts';
@@ -65,11 +66,12 @@ export function startPrimary(options: PrimaryOptions): Primary {
   const apply = async (changes: readonly ObjectChange[]): Promise<void> => {
     // Before anybody is served nobody has to wait.
     const change = isServing ? await inTurns(catalog.applying(changes), clock) : catalog.apply(changes);
-    tellInvalid();
-    if (isNothing(change)) return;
-    reloads.generation += 1;
-    pool.send({ kind: 'Change', change, generation: reloads.generation });
-    logger.debug('configuration changed', summaryOf(change));
+    if (!isNothing(change)) {
+      reloads.generation += 1;
+      pool.send({ kind: 'Change', change, generation: reloads.generation });
+      logger.debug('configuration changed', summaryOf(change));
+    }
+    await inTurns(tellInvalid(), clock);
   };
   let isServing = false;
   expireOften(totals, catalog, clock, stopped.signal);
@@ -189,22 +191,31 @@ function expireOften(totals: Totals, { configuration }: Catalog, clock: Clock, s
   signal.addEventListener('abort', () => cancel(), { once: true });
 }
 
-/** createInvalidTeller returns a function that tells what has become wrong since it was called last. */
+/** createInvalidTeller returns what tells what has become wrong since it was called last. */
 function createInvalidTeller(
   { onInvalid }: PrimaryOptions,
   catalog: Catalog,
   get: (kind: ObjectKind, key: ObjectKey) => KubernetesObject | undefined,
-): () => void {
-  let told = new Set<string>();
-  return () => {
-    const present = new Set<string>();
-    for (const invalid of catalog.invalidObjects()) {
-      const { kind, namespace, name, reason, message } = invalid;
-      const id = `${kind} ${namespace}/${name} ${reason} ${message}`;
-      present.add(id);
-      const object = told.has(id) ? undefined : get(kind, `${namespace}/${name}`);
-      if (object !== undefined) onInvalid(invalid, object);
+): () => Steps<void> {
+  const told = new Map<string, ReadonlySet<string>>();
+  return function* () {
+    for (const { id, problems } of catalog.changedInvalid()) {
+      const before = told.get(id);
+      for (const invalid of problems) {
+        const object = before?.has(textOf(invalid)) === true ? undefined : get(invalid.kind, keyOfInvalid(invalid));
+        if (object !== undefined) onInvalid(invalid, object);
+      }
+      if (problems.length === 0) told.delete(id);
+      else told.set(id, new Set(problems.map(textOf)));
+      yield;
     }
-    told = present;
   };
+}
+
+function textOf({ reason, message }: InvalidObject): string {
+  return `${reason} ${message}`;
+}
+
+function keyOfInvalid({ namespace, name }: InvalidObject): ObjectKey {
+  return `${namespace}/${name}`;
 }
