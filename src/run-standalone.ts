@@ -40,7 +40,7 @@ const crds = new URL('../crds/', import.meta.url);
 
 /**
  * runStandalone starts with the settings of the flags of the same name; it throws ConfigInvalid, all problems at once.
- * Both promises reject with StateLocked where another process works on the same state.
+ * Both promises reject with ConfigInvalid where another process works on the same state.
  */
 export function runStandalone(raw: RawStandaloneSettings, options: RunStandaloneOptions): RunningStandalone {
   const settings = parseStandaloneSettings(raw);

@@ -96,7 +96,13 @@ const specRules: readonly RolloutRule[] = [
   rule('spec.schedule', 'name windows, freezes or both', ({ windows, freezes }: Schedule) => {
     return windows !== undefined || freezes !== undefined;
   }),
+  matches(
+    'spec.schedule.windows[].cron',
+    /^[^ ]+( +[^ ]+){4}$/,
+    'write minute, hour, day of month, month and day of week, like "0 9 * * 1-5"',
+  ),
   duration('spec.schedule.windows[].duration'),
+  matches('spec.schedule.windows[].timeZone', /^[A-Za-z0-9_+/-]+$/, 'write a time zone like Europe/Paris'),
   rule('spec.schedule.freezes[]', 'to must be later than from', ({ from, to }: Freeze) => {
     return (parseTime(from) ?? 0) < (parseTime(to) ?? 0);
   }),

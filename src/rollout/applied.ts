@@ -29,13 +29,22 @@ export function withAppliedAt(rollout: Rollout, route: RouteObservation | undefi
 function readAppliedAt(progress: RolloutProgress, route: RouteObservation): string | undefined {
   const { appliedAt, direction, enteredAt, from, weight } = progress;
   if (appliedAt !== undefined || direction !== 'Forward' || from === 0) return undefined;
-  if (percentOf(route) !== weight || !wroteSince(route, enteredAt, fieldManager)) return undefined;
+  if (percentOf(route) !== weight || !wroteSince(route, enteredAt, isOurs)) return undefined;
   return formatTime(Math.max(parseTime(enteredAt) ?? 0, route.writer?.timeMs ?? 0));
 }
 
-/** wroteSince tells whether the rules were last written since `enteredAt` by a manager whose name starts with `name`. */
-export function wroteSince(route: RouteObservation, enteredAt: string, name: string): boolean {
+/** isPerson tells the managers behind whom a person stands: kubectl in all its verbs, and whoever edits a folder of manifests. */
+export function isPerson(manager: string): boolean {
+  return manager.startsWith('kubectl') || manager === 'file';
+}
+
+function isOurs(manager: string): boolean {
+  return manager.startsWith(fieldManager);
+}
+
+/** wroteSince tells whether the rules were last written since `enteredAt` by such a manager. */
+export function wroteSince(route: RouteObservation, enteredAt: string, isSuch: (manager: string) => boolean): boolean {
   const { writer } = route;
-  if (writer?.manager.startsWith(name) !== true) return false;
+  if (writer === undefined || !isSuch(writer.manager)) return false;
   return writer.timeMs + resolutionMs > (parseTime(enteredAt) ?? 0);
 }

@@ -1,7 +1,7 @@
 /** What happens when the route and status disagree: a crash between two writes, a person, a GitOps tool, a stable without pods. */
 import type { RolloutProgress } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
-import { fieldManager, wroteSince } from './applied.ts';
+import { fieldManager, isPerson, wroteSince } from './applied.ts';
 import {
   isAsked,
   lower,
@@ -127,7 +127,7 @@ function isPendingRaise({ status, route }: Touched): boolean {
   const { progress } = status;
   if (progress?.direction !== 'Forward' || progress.appliedAt !== undefined) return false;
   // A person who put it back to exactly that is not to be fought; another writer only touched something else.
-  const isByHand = progress.from > 0 && wroteSince(route, progress.enteredAt, 'kubectl');
+  const isByHand = progress.from > 0 && wroteSince(route, progress.enteredAt, isPerson);
   return percentOf(route) === progress.from && !isByHand;
 }
 
@@ -135,7 +135,7 @@ function isPendingRaise({ status, route }: Touched): boolean {
 function takenBack(observation: Observation, found: Touched, drift: Drift): Decision | undefined {
   const { weight, percent, manager } = drift;
   if (found.status.progress?.direction === 'Return') return continueReturn(observation, found, drift);
-  if (manager.startsWith('kubectl')) {
+  if (isPerson(manager)) {
     const message = `${manager} lowered the canary from ${weight}% to ${percent}%; Sluice leaves it there. Promote to go on, or abort.`;
     return wait(observation, held(observation, found, { reason: 'LoweredByHand', message, weight: percent }));
   }

@@ -1,5 +1,6 @@
 /** Validation by a structural schema: ajv finds what is wrong, and the API server's words say it. */
 import { Ajv, type ErrorObject } from 'ajv';
+import { parseTime } from '../clock.ts';
 import type { FieldPath, FieldProblem } from '../api/field-path.ts';
 import type { StructuralSchema } from './structural-schema.ts';
 
@@ -18,7 +19,7 @@ export function compileSchema(schema: StructuralSchema): SchemaCheck {
     verbose: true,
     ownProperties: true,
     strict: false,
-    validateFormats: false,
+    formats: { 'date-time': (text: string) => dateTime.test(text) && parseTime(text) !== undefined },
     validateSchema: false,
     meta: false,
     logger: false,
@@ -26,6 +27,9 @@ export function compileSchema(schema: StructuralSchema): SchemaCheck {
   const validate = ajv.compile(jsonSchema(schema));
   return (value) => (validate(value) ? [] : tell(validate.errors ?? [], value));
 }
+
+/** RFC 3339, section 5.6; of the other formats none is obeyed. */
+const dateTime = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 /** These keywords mean the same in a structural schema and in JSON Schema. */
 const sameKeywords = [
@@ -49,6 +53,7 @@ function jsonSchema(schema: StructuralSchema): object {
     ...sameKeywords.map((keyword) => [keyword, schema[keyword]] as const),
     ...limits(schema),
     ['type', typesOf(schema)],
+    ['format', schema.format === 'date-time' ? schema.format : undefined],
     ['properties', properties && mapValues(properties)],
     ['additionalProperties', typeof additionalProperties === 'object' ? jsonSchema(additionalProperties) : undefined],
     ['items', items && jsonSchema(items)],
@@ -144,6 +149,10 @@ const wordings: Readonly<Record<string, ((error: ErrorObject) => Wording) | unde
     message: `Invalid value: ${Object.keys(data as object).length}: should have at least ${String(schema)} properties`,
   }),
   minLength: ({ data, schema }) => invalid(data, `should be at least ${String(schema)} chars long`),
+  format: ({ data, schema }) => ({
+    ...invalid(data, `must be of type ${String(schema)}: ${JSON.stringify(data)}`),
+    isBlocking: true,
+  }),
   pattern: ({ data, schema }) => invalid(data, `should match '${String(schema)}'`),
   minimum: ({ data, schema }) => invalid(data, `should be greater than or equal to ${String(schema)}`),
   maximum: ({ data, schema }) => invalid(data, `should be less than or equal to ${String(schema)}`),

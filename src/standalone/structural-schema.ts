@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FieldPath, FieldProblem } from '../api/field-path.ts';
 
-/** StructuralSchema is the part of apiextensions.k8s.io/v1 JSONSchemaProps that is obeyed; formats and CEL are not. */
+/** StructuralSchema is the part of apiextensions.k8s.io/v1 JSONSchemaProps that is obeyed; formats but `date-time`, and CEL, are not. */
 export interface StructuralSchema {
   readonly type?: string;
   readonly nullable?: boolean;
@@ -16,6 +16,7 @@ export interface StructuralSchema {
   readonly required?: readonly string[];
   readonly enum?: readonly unknown[];
   readonly pattern?: string;
+  readonly format?: string;
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly minimum?: number;

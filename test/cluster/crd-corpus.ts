@@ -45,6 +45,12 @@ const analysis = (text: string): string => `analysis: {${text}}`;
 const latencySlo = (text: string): string => analysis(`slo: {latency: {${text}}}`);
 const rising = 'spec.steps: Invalid value: weights must rise from step to step, to at most 100';
 
+const window = '{cron: "0 9 * * 1-5", duration: 8h, timeZone: Europe/Paris}';
+
+function scheduled(windows: string): string {
+  return `schedule:\n  windows: [${windows}]`;
+}
+
 /** rows is the corpus. */
 export const rows: readonly Row[] = [
   accepted('the smallest spec with a revision'),
@@ -794,6 +800,49 @@ export const rows: readonly Row[] = [
     'paused as text',
     'paused: "true"',
     'spec.paused: Invalid value: "string": spec.paused in body must be of type boolean',
+  ),
+  accepted('onFailure: Pause with a deadline', 'onFailure: Pause', 'progressDeadline: 1h30m'),
+  refused(
+    'an unknown onFailure',
+    'onFailure: Retry',
+    'spec.onFailure: Unsupported value: "Retry": supported values: "Rollback", "Pause"',
+  ),
+  refused('a deadline in words', 'progressDeadline: soon', `spec.progressDeadline: Invalid value: "soon": ${duration}`),
+  accepted(
+    'windows and freezes',
+    `${scheduled(window)}\n  freezes: [{from: "2026-12-24T00:00:00Z", to: "2026-12-27T00:00:00Z"}]`,
+  ),
+  refused('a schedule of nothing', 'schedule: {}', 'spec.schedule: Invalid value: name windows, freezes or both'),
+  refused('no windows', 'schedule: {windows: []}', 'spec.schedule.windows: Invalid value: 0', 'at least 1 items'),
+  refused(
+    'a window of six fields',
+    scheduled('{cron: "0 0 9 * * *", duration: 8h}'),
+    'spec.schedule.windows[0].cron: Invalid value: "0 0 9 * * *": write minute, hour, day of month',
+  ),
+  refused(
+    'a window of no length',
+    scheduled('{cron: "0 9 * * *"}'),
+    'spec.schedule.windows[0].duration: Required value',
+  ),
+  refused(
+    'a window as long as a day',
+    scheduled('{cron: "0 9 * * *", duration: 1d}'),
+    `spec.schedule.windows[0].duration: Invalid value: "1d": ${duration}`,
+  ),
+  refused(
+    'a time zone in words',
+    scheduled('{cron: "0 9 * * *", duration: 8h, timeZone: Middle European Time}'),
+    'spec.schedule.windows[0].timeZone: Invalid value: "Middle European Time": write a time zone like Europe/Paris',
+  ),
+  refused(
+    'a freeze that ends before it begins',
+    'schedule: {freezes: [{from: "2026-12-27T00:00:00Z", to: "2026-12-24T00:00:00Z"}]}',
+    'spec.schedule.freezes[0]: Invalid value: to must be later than from',
+  ),
+  refused(
+    'a freeze of a day without hours',
+    'schedule: {freezes: [{from: "2026-12-24", to: "2026-12-27T00:00:00Z"}]}',
+    'spec.schedule.freezes[0].from: Invalid value: "2026-12-24"',
   ),
   ...oddRows,
 ];

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createManifestSchema, readCrds } from '../../src/standalone/manifest-schema.ts';
 import { rows } from '../cluster/crd-corpus.ts';
@@ -62,18 +62,27 @@ function change(value: Json, { steps, ...rest }: Change): Json {
   const [step = 0, ...further] = steps;
   if (typeof value !== 'object' || value === null) return rest.value;
   const entries = Object.entries<Json>(value);
-  const index = entries.length === 0 ? 0 : step % entries.length;
+  const index = step % Math.max(1, entries.length);
   const [name, inner] = entries[index] ?? ['', null];
-  if (further.length > 0 && typeof inner === 'object' && inner !== null) {
-    entries[index] = [name, change(inner, { ...rest, steps: further })];
-  } else if (rest.act === 'Remove') {
-    entries.splice(index, 1);
-  } else if (rest.act === 'Replace') {
-    entries.splice(index, 1, [name, rest.value]);
-  } else {
-    entries.push([names[step % names.length] ?? 'name', rest.value]);
-  }
-  return Array.isArray(value) ? entries.map(([, item]) => item) : Object.fromEntries(entries);
+  const isDeeper = further.length > 0 && typeof inner === 'object' && inner !== null;
+  const after: readonly [string, Json][] = isDeeper
+    ? [[name, change(inner, { ...rest, steps: further })]]
+    : changedEntry([name, inner], rest, names[step % names.length] ?? 'name');
+  const changed = entries.toSpliced(index, 1, ...after);
+  return Array.isArray(value) ? changed.map(([, item]) => item) : Object.fromEntries(changed);
+}
+
+function changedEntry(
+  [name, inner]: readonly [string, Json],
+  { act, value }: Omit<Change, 'steps'>,
+  newName: string,
+): readonly [string, Json][] {
+  if (act === 'Remove') return [];
+  if (act === 'Replace') return [[name, value]];
+  return [
+    [name, inner],
+    [newName, value],
+  ];
 }
 
 describe('any document', () => {

@@ -42,7 +42,7 @@ describe('the file of freezes', () => {
     const first = { fromMs: parseTime('2026-12-24T00:00:00Z'), toMs: parseTime('2026-12-27T00:00:00Z') };
     expect(freezes()).toEqual([{ ...first, reason: 'holidays' }]);
     await replace('');
-    clock.advance(15_000);
+    await clock.advance(15_000);
     await eventually(() => woken === 1);
     expect(freezes()).toEqual([]);
   });
@@ -53,7 +53,7 @@ describe('the file of freezes', () => {
     const freezes = await follow(clock);
     await replace('- {from: tomorrow}');
     for (let round = 0; round < 3; round += 1) {
-      clock.advance(15_000);
+      await clock.advance(15_000);
       await eventually(() => lines.length === 1);
     }
     expect(freezes()).toHaveLength(1);

@@ -52,9 +52,9 @@ describe('a weight that somebody else raised', () => {
 });
 
 describe('a weight that somebody else lowered', () => {
-  it('by kubectl is left there, LoweredByHand, until promoted', () => {
+  it.each(['kubectl-edit', 'file'])('by %s is left there, LoweredByHand, until promoted', (manager) => {
     const world = inStep();
-    world.writeWeight('kubectl-edit', 5);
+    world.writeWeight(manager, 5);
     world.run(3_600_000);
     expect(world.state).toBe('Paused/LoweredByHand 5% route 5%');
     world.command('promote');
