@@ -53,7 +53,7 @@ async function haproxy(directory: string, port: number): Promise<readonly string
     file,
     `global
   nbthread 1
-  maxconn 20000
+  maxconn 2000
 defaults
   mode http
   option forwardfor
