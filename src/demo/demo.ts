@@ -163,16 +163,16 @@ class Demo {
   }
 
   /** #play leaves it running; what happens from here on is told in lines, below what the person reads. */
-  async #play({ addresses, adminPort }: ServingStandalone): Promise<void> {
-    const { terminal, clock } = this.#host;
+  async #play({ addresses, adminPort }: ServingStandalone): Promise<never> {
+    const { clock, terminal } = this.#host;
+    const show = plainShow(terminal, this.#view());
     const { manifests = '' } = this.#folder ?? {};
     const ports = this.#world?.ports;
-    if (ports === undefined) return;
-    this.#write([...playLines({ manifests, ports, port: addresses[0]?.port ?? 0, adminPort }), '']);
-    const show = plainShow(terminal, this.#view());
+    const isTold = this.#call.json !== true && ports !== undefined;
+    if (isTold) this.#write([...playLines({ manifests, ports, port: addresses[0]?.port ?? 0, adminPort }), '']);
     for (;;) {
       await clock.sleep(drawEveryMs, this.#stop.signal);
-      show.update(this.#view());
+      if (isTold) show.update(this.#view());
     }
   }
 
