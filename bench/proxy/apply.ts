@@ -54,7 +54,7 @@ export async function measureApply(workers: number): Promise<ApplyResult> {
     await takeStalls();
     const sentMs = performance.now();
     go();
-    while (!isDone(stage.primary.catalog.configuration) || !stage.isApplied()) await sleep(5);
+    while (!isDone(stage.primary.catalog.configuration) || !stage.isApplied()) await sleep(10);
     const ms = stage.appliedMs() - Math.max(sentMs, source.listedMs());
     await sleep(quietMs);
     return { ms, ...(await takeStalls()) };

@@ -1,4 +1,5 @@
 import type { ApplyResult } from './apply.ts';
+import type { LoopStalls } from './loop-watch.ts';
 import type { Result } from './measure.ts';
 import type { PeerName } from './peers/peer.ts';
 import type { ScenarioName } from './scenarios.ts';
@@ -33,10 +34,13 @@ export function formatTable(results: Results): string {
 
 /** formatApply returns a table of changes for people. */
 export function formatApply(results: ApplyResults): string {
-  const lines = [['workers', 'change', 'ms', 'primary late', 'busy ms', 'worker late', 'busy ms']];
+  const lines = [
+    ['workers', 'change', 'ms', 'primary: late', 'busy', 'processor', 'worker: late', 'busy', 'processor'],
+  ];
   for (const [workers, changes] of Object.entries(results)) {
     for (const [change, { ms, primary, worker }] of Object.entries(changes)) {
-      const numbers = [ms, primary.lateMs, primary.busyMs, worker.lateMs, worker.busyMs];
+      const of = ({ lateMs, busyMs, processorMs }: LoopStalls) => [lateMs, busyMs, processorMs];
+      const numbers = [ms, ...of(primary), ...of(worker)];
       lines.push([workers, change, ...numbers.map((number) => number.toFixed(1))]);
     }
   }
