@@ -5,6 +5,7 @@
 import cluster from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubernetesObject } from '../../src/api/kubernetes.ts';
+import { traefikRouterName } from '../../src/api/traefik-names.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Configuration } from '../../src/proxy/configuration.ts';
 import { forkWorkers, primaryPort } from '../../src/proxy/process/cluster-workers.ts';
@@ -161,24 +162,21 @@ function relist(source: MemorySource, routes: readonly KubernetesObject[], weigh
     prepare: () => source.replace('ingressroutes', routes),
     go: () => source.expire('ingressroutes'),
     isDone: (configuration) =>
-      configuration.routers.size === routes.length && hasWeights(configuration, weight, routes.length),
+      configuration.routers.size === routes.length && weightOf(configuration, routes.length - 1) === weight,
   };
 }
 
-/** The weight of the canary says which state of a route it is. */
-function hasWeights({ services }: Configuration, weight: number, count: number): boolean {
-  let found = 0;
-  for (const service of services.values()) {
-    if (service.kind === 'Weighted' && service.services[1]?.weight === weight) found += 1;
-  }
-  return found === count;
+/** The weight of the canary says which state of a route it is; lists are taken in from the first to the last. */
+function weightOf({ services }: Configuration, index: number): number | undefined {
+  const service = services.get(traefikRouterName(namespace, nameOf(index), matchOf(index)));
+  return service?.kind === 'Weighted' ? service.services[1]?.weight : undefined;
 }
 
 function changeRoute(source: MemorySource, weight: number): Change {
   return {
     prepare: () => undefined,
     go: () => source.change('ingressroutes', routeOf(7, weight)),
-    isDone: (configuration) => hasWeights(configuration, weight, 1),
+    isDone: (configuration) => weightOf(configuration, 7) === weight,
   };
 }
 
@@ -205,14 +203,24 @@ function manyRoutes(weight: number): readonly KubernetesObject[] {
   return Array.from({ length: routeCount }, (_, index) => routeOf(index, weight));
 }
 
+function nameOf(index: number): string {
+  return `host-${index}`;
+}
+
+function matchOf(index: number): string {
+  return `Host(\`${nameOf(index)}.bench.test\`)`;
+}
+
 function routeOf(index: number, weight: number): KubernetesObject {
-  const match = `Host(\`host-${index}.bench.test\`)`;
   const services = [
     { name: 'stable', port: 80, weight: 100 - weight },
     { name: 'canary', port: 80, weight },
   ];
-  const metadata = { namespace, name: `host-${index}`, creationTimestamp: '2026-01-01T00:00:00Z' };
-  return { metadata, spec: { entryPoints: ['web'], routes: [{ kind: 'Rule', match, services }] } } as KubernetesObject;
+  const metadata = { namespace, name: nameOf(index), creationTimestamp: '2026-01-01T00:00:00Z' };
+  return {
+    metadata,
+    spec: { entryPoints: ['web'], routes: [{ kind: 'Rule', match: matchOf(index), services }] },
+  } as KubernetesObject;
 }
 
 function serviceOf(name: string): KubernetesObject {
