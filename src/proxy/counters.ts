@@ -1,3 +1,5 @@
+import type { TlsParameters } from './downstream.ts';
+
 /** RequestRecord is a finished request as counters and access logs see it. */
 export interface RequestRecord {
   readonly entryPoint: string;
@@ -9,6 +11,8 @@ export interface RequestRecord {
   readonly service: string | undefined;
   /** serverUrl is undefined when no server was asked. */
   readonly serverUrl: string | undefined;
+  /** tls is how the client's connection was encrypted; undefined: it was not. */
+  readonly tls?: TlsParameters | undefined;
   readonly method: string;
   /** protocol as Traefik labels it. */
   readonly protocol: 'http' | 'websocket' | 'sse' | 'grpc' | 'grpc-web';

@@ -12,6 +12,8 @@ export interface Downstream {
   /** authority is the Host header or `:authority`, as received. */
   readonly authority: string;
   readonly isTls: boolean;
+  /** tls is how the connection is encrypted; undefined: it is not. The same parameters are the same object. */
+  readonly tls: TlsParameters | undefined;
   readonly headers: readonly string[];
   readonly peer: Peer;
   /** body is undefined when the request has none. */
@@ -44,6 +46,12 @@ export interface Downstream {
 export interface Peer {
   readonly address: string;
   readonly port: number;
+}
+
+/** TlsParameters are as Traefik labels them: `1.3`, `TLS_AES_128_GCM_SHA256`. */
+export interface TlsParameters {
+  readonly version: string;
+  readonly cipher: string;
 }
 
 /** RequestBody is read by whoever sends it on. */

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { RequestRecord } from '../../src/proxy/counters.ts';
 import { createCounters, type Counters } from '../../src/proxy/metrics/counters.ts';
-import { createTotals, type SeriesTotal } from '../../src/proxy/metrics/totals.ts';
+import { createTotals, type Totals } from '../../src/proxy/metrics/totals.ts';
 
 const options = { bucketsSeconds: [0.1, 0.3, 1.2, 5], hasRouterLabels: true };
 
@@ -19,6 +19,7 @@ const records: fc.Arbitrary<RequestRecord> = fc.record({
   requestBytes: fc.nat(1000),
   responseBytes: fc.nat(100_000),
   startedAtMs: fc.constant(0),
+  tls: fc.constantFrom(undefined, { version: '1.2', cipher: 'C' }, { version: '1.3', cipher: 'C' }),
   durationMs: fc.constantFrom(0, 100, 100.5, 299, 1200, 4999, 60_000),
 });
 
@@ -39,13 +40,19 @@ class Model {
   readonly sums = new Map<string, number>();
 
   add(record: RequestRecord): void {
-    const { method, protocol, router, service } = record;
+    const { method, protocol, router, service, tls } = record;
     const isGrpc = protocol === 'grpc';
     const code = isGrpc && record.code > 16 ? 2 : record.code;
     const common = `method="${['GET', 'POST'].includes(method) ? method : 'EXTENSION_METHOD'}",protocol="${protocol}"`;
     this.#count(`code="${code}",entrypoint="${record.entryPoint}",${common}`, record);
     if (service !== undefined) this.#count(`code="${code}",${common},service="${service}"`, record);
     const named = record.routerService ?? service ?? '';
+    if (tls !== undefined) {
+      const last = `tls_cipher="C",tls_version="${tls.version}"`;
+      this.#sum(`entrypoint="${record.entryPoint}",${last}`, 1);
+      if (service !== undefined) this.#sum(`service="${service}",${last}`, 1);
+      if (router !== undefined) this.#sum(`router="${router}",service="${named}",${last}`, 1);
+    }
     if (router !== undefined) this.#count(`code="${code}",${common},router="${router}",service="${named}"`, record);
   }
 
@@ -60,8 +67,8 @@ class Model {
   }
 }
 
-function sumsOf(series: Iterable<SeriesTotal>): Map<string, number> {
-  const sums = new Map<string, number>();
+function sumsOf({ series, tls }: Totals): Map<string, number> {
+  const sums = new Map([...tls].map(({ labels, requests }) => [labels, requests]));
   for (const { labels, requests, requestBytes, responseBytes, seconds, buckets } of series) {
     // Durations are multiples of half a millisecond here.
     const values = { requests, requestBytes, responseBytes, ms: Math.round(seconds * 2000) / 2 };
@@ -100,11 +107,11 @@ test('totals are what the workers told, never fall, and lose of a worker that di
         }
         own.length = 0;
         if (step.kind !== 'Take') workers[step.worker] = createCounters(options);
-        const sums = sumsOf(totals.series);
+        const sums = sumsOf(totals);
         for (const [name, value] of before) expect(sums.get(name)).toBeGreaterThanOrEqual(value);
         before = sums;
       }
-      expect(sumsOf(totals.series)).toStrictEqual(model.sums);
+      expect(sumsOf(totals)).toStrictEqual(model.sums);
     }),
   );
 });

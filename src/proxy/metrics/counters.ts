@@ -1,4 +1,5 @@
 import type { RequestRecord } from '../counters.ts';
+import type { TlsParameters } from '../downstream.ts';
 
 /** Traefik's default buckets of durations. */
 export const defaultBucketsSeconds: readonly number[] = [0.1, 0.3, 1.2, 5];
@@ -24,6 +25,7 @@ export interface Counters {
 export interface CountersDelta {
   readonly series: readonly SeriesDelta[];
   readonly retries: readonly (readonly [service: string, count: number])[];
+  readonly tls: readonly TlsDelta[];
 }
 
 /** SeriesDelta is what was counted of requests that are alike. */
@@ -44,6 +46,11 @@ export interface SeriesDelta {
   readonly buckets: readonly number[];
 }
 
+/** TlsDelta is what was counted of requests over connections that are encrypted alike. */
+export interface TlsDelta extends Pick<SeriesDelta, 'scope' | 'name' | 'service' | 'requests'> {
+  readonly tls: TlsParameters;
+}
+
 /** Scope is whose series these are. */
 export type Scope = 'entryPoint' | 'router' | 'service';
 
@@ -62,12 +69,19 @@ interface Cell {
   buckets: number[];
 }
 
+interface TlsCell {
+  readonly owner: Owner;
+  readonly tls: TlsParameters;
+  requests: number;
+}
+
 /** Owner has a cell for each method, protocol and code, found by a number made of them: no text is joined for a request. */
 interface Owner {
   readonly scope: Scope;
   readonly name: string;
   readonly service: string;
   readonly cells: Map<number, Cell>;
+  readonly tlsCells: Map<TlsParameters, TlsCell>;
 }
 
 class WorkerCounters implements Counters {
@@ -77,6 +91,7 @@ class WorkerCounters implements Counters {
   readonly #services = new Map<string, Owner>();
   readonly #routers = new Map<string, Map<string, Owner>>();
   #counted: Cell[] = [];
+  #countedTls: TlsCell[] = [];
   #retries = new Map<string, number>();
 
   constructor({ bucketsSeconds, hasRouterLabels }: CountersOptions) {
@@ -104,9 +119,11 @@ class WorkerCounters implements Counters {
   takeDelta(): CountersDelta {
     const series = this.#counted.map((cell) => this.#take(cell));
     const retries = [...this.#retries];
+    const tls = this.#countedTls.map(takeTls);
     this.#counted = [];
+    this.#countedTls = [];
     this.#retries = new Map();
-    return { series, retries };
+    return { series, retries, tls };
   }
 
   forget(names: Iterable<string>): void {
@@ -131,6 +148,14 @@ class WorkerCounters implements Counters {
     cell.responseBytes += record.responseBytes;
     cell.seconds += record.durationMs / 1000;
     cell.buckets[bucket] = (cell.buckets[bucket] ?? 0) + 1;
+    if (record.tls !== undefined) this.#countTls(owner, record.tls);
+  }
+
+  #countTls(owner: Owner, tls: TlsParameters): void {
+    const cell = owner.tlsCells.get(tls) ?? { owner, tls, requests: 0 };
+    owner.tlsCells.set(tls, cell);
+    if (cell.requests === 0) this.#countedTls.push(cell);
+    cell.requests += 1;
   }
 
   #addCell(owner: Owner, key: number): Cell {
@@ -151,23 +176,30 @@ class WorkerCounters implements Counters {
   }
 
   #addEntryPoint(name: string): Owner {
-    const owner: Owner = { scope: 'entryPoint', name, service: '', cells: new Map() };
+    const owner: Owner = { scope: 'entryPoint', name, service: '', cells: new Map(), tlsCells: new Map() };
     this.#entryPoints.set(name, owner);
     return owner;
   }
 
   #addService(name: string): Owner {
-    const owner: Owner = { scope: 'service', name, service: '', cells: new Map() };
+    const owner: Owner = { scope: 'service', name, service: '', cells: new Map(), tlsCells: new Map() };
     this.#services.set(name, owner);
     return owner;
   }
 
   #addRouter(name: string, service: string): Owner {
-    const owner: Owner = { scope: 'router', name, service, cells: new Map() };
+    const owner: Owner = { scope: 'router', name, service, cells: new Map(), tlsCells: new Map() };
     const owners = this.#routers.get(name) ?? new Map<string, Owner>();
     this.#routers.set(name, owners.set(service, owner));
     return owner;
   }
+}
+
+function takeTls(cell: TlsCell): TlsDelta {
+  const { owner, tls, requests } = cell;
+  const { scope, name, service } = owner;
+  cell.requests = 0;
+  return { scope, name, service, tls, requests };
 }
 
 /** Any other method is EXTENSION_METHOD, or clients could make as many series as they like (Traefik, pkg/middlewares/metrics). */

@@ -1,5 +1,5 @@
 import type { Scope } from './counters.ts';
-import { escapeLabel, type SeriesTotal, type Totals } from './totals.ts';
+import { escapeLabel, type SeriesTotal, type TlsTotal, type Totals } from './totals.ts';
 
 /** expositionType is the Content-Type of what `exposition` returns. */
 export const expositionType = 'text/plain; version=0.0.4; charset=utf-8';
@@ -14,6 +14,22 @@ export interface ProxyState {
   /** configAgeMs is how long nothing was heard of the API server; undefined: nothing ever was. */
   readonly configAgeMs: number | undefined;
   readonly invalidObjects: readonly InvalidObject[];
+  /** servers are those that passive health left alone once. */
+  readonly servers: readonly ServerState[];
+  readonly workers: WorkerCounts;
+}
+
+/** ServerState: a server that is not up is not asked for now. */
+export interface ServerState {
+  readonly service: string;
+  readonly url: string;
+  readonly isUp: boolean;
+}
+
+/** WorkerCounts: `serving` at present, and `died` since the start, those that were told to end left out. */
+interface WorkerCounts {
+  readonly serving: number;
+  readonly died: number;
 }
 
 /** InvalidObject is an object that is not served as it says. */
@@ -31,12 +47,18 @@ export function* exposition(state: ProxyState): Generator<string> {
   const { totals } = state;
   yield proxyMetrics(state);
   yield retriesMetric(totals);
+  yield serversMetric(state);
   const series = [...totals.series];
+  const tls = [...totals.tls];
   const bounds = [...state.bucketsSeconds.map(String), '+Inf'];
   for (const scope of scopes) {
     const own = series.filter((one) => one.scope === scope.scope);
     if (own.length === 0) continue;
     for (const counter of counters) yield* counterMetric(scope, counter, own);
+    yield tlsMetric(
+      scope,
+      tls.filter((one) => one.scope === scope.scope),
+    );
     yield* durationMetric(scope, own, bounds);
   }
 }
@@ -95,6 +117,12 @@ function* durationMetric(
   });
 }
 
+function tlsMetric({ prefix, where }: ScopeText, series: readonly TlsTotal[]): string {
+  const name = `${prefix}_requests_tls_total`;
+  const lines = series.map(({ labels, requests }) => `${name}{${labels}} ${requests}\n`);
+  return metric(name, `Requests over TLS ${where}.`, 'counter', lines);
+}
+
 function* pieces(series: readonly SeriesTotal[], write: (total: SeriesTotal) => string): Generator<string> {
   for (let from = 0; from < series.length; from += seriesPerPiece) {
     yield series
@@ -104,7 +132,8 @@ function* pieces(series: readonly SeriesTotal[], write: (total: SeriesTotal) => 
   }
 }
 
-function proxyMetrics({ totals, configReloads, lastReloadMs, configAgeMs, invalidObjects }: ProxyState): string {
+function proxyMetrics(state: ProxyState): string {
+  const { totals, configReloads, lastReloadMs, configAgeMs, invalidObjects, workers } = state;
   const connections = [...totals.connections].map(
     ([name, open]) => `traefik_open_connections{entrypoint="${escapeLabel(name)}",protocol="TCP"} ${open}\n`,
   );
@@ -127,6 +156,10 @@ function proxyMetrics({ totals, configReloads, lastReloadMs, configAgeMs, invali
     metric('sluice_proxy_open_streams', 'Exchanges with servers that are under way.', 'gauge', streams),
     metric('sluice_proxy_invalid_objects', 'Objects that are not served as they say.', 'gauge', invalid),
     metric('sluice_proxy_config_age_seconds', 'Since the API server was last heard.', 'gauge', age),
+    metric('sluice_proxy_workers', 'Workers that serve.', 'gauge', [`sluice_proxy_workers ${workers.serving}\n`]),
+    metric('sluice_proxy_worker_deaths_total', 'Workers that ended without being told to.', 'counter', [
+      `sluice_proxy_worker_deaths_total ${workers.died}\n`,
+    ]),
   ].join('');
 }
 
@@ -134,6 +167,15 @@ function retriesMetric({ retries }: Totals): string {
   const name = 'traefik_service_retries_total';
   const lines = [...retries].map(([service, count]) => `${name}{service="${escapeLabel(service)}"} ${count}\n`);
   return metric(name, 'Further attempts of requests at a service.', 'counter', lines);
+}
+
+function serversMetric({ servers }: ProxyState): string {
+  const name = 'traefik_service_server_up';
+  const lines = servers.map(
+    ({ service, url, isUp }) =>
+      `${name}{service="${escapeLabel(service)}",url="${escapeLabel(url)}"} ${isUp ? 1 : 0}\n`,
+  );
+  return metric(name, 'Whether a server that failed too often is asked again.', 'gauge', lines);
 }
 
 function metric(...[name, help, type, lines]: readonly [string, string, string, readonly string[]]): string {

@@ -1,4 +1,4 @@
-import type { CountersDelta, Scope, SeriesDelta } from './counters.ts';
+import type { CountersDelta, Scope, SeriesDelta, TlsDelta } from './counters.ts';
 
 /** A series that left the configuration is kept so long: a counter that began anew after a flap would lose what it counted before. */
 export const keptMs = 3_600_000;
@@ -15,6 +15,11 @@ export interface SeriesTotal {
   seconds: number;
   /** buckets are not cumulative; behind the last bound there is one more. */
   readonly buckets: number[];
+}
+
+/** TlsTotal is all that was counted of requests over connections that are encrypted alike. */
+export interface TlsTotal extends Pick<SeriesTotal, 'scope' | 'name' | 'labels'> {
+  requests: number;
 }
 
 /** OpenCounts are gauges of one worker. */
@@ -40,6 +45,7 @@ export interface Totals {
    */
   expire(isConfigured: (scope: Scope, name: string) => boolean, nowMs: number): void;
   readonly series: Iterable<SeriesTotal>;
+  readonly tls: Iterable<TlsTotal>;
   readonly retries: Iterable<readonly [service: string, count: number]>;
   /** connections and streams stay at 0 once they were there. */
   readonly connections: Iterable<readonly [entryPoint: string, open: number]>;
@@ -53,6 +59,7 @@ export function createTotals(): Totals {
 
 class PrimaryTotals implements Totals {
   readonly #series = new Map<string, SeriesTotal>();
+  readonly #tls = new Map<string, TlsTotal>();
   readonly #retries = new Map<string, number>();
   readonly #open = new Map<string, OpenCounts>();
   readonly #entryPoints = new Set<string>();
@@ -62,6 +69,10 @@ class PrimaryTotals implements Totals {
 
   get series(): Iterable<SeriesTotal> {
     return this.#series.values();
+  }
+
+  get tls(): Iterable<TlsTotal> {
+    return this.#tls.values();
   }
 
   get retries(): Iterable<readonly [string, number]> {
@@ -76,8 +87,9 @@ class PrimaryTotals implements Totals {
     return this.#sum(this.#leaves, ({ streams }) => streams);
   }
 
-  add({ series, retries }: CountersDelta): void {
+  add({ series, retries, tls }: CountersDelta): void {
     for (const delta of series) this.#addSeries(delta);
+    for (const delta of tls) this.#addTls(delta);
     for (const [service, count] of retries) this.#retries.set(service, (this.#retries.get(service) ?? 0) + count);
   }
 
@@ -100,6 +112,7 @@ class PrimaryTotals implements Totals {
       return isKnown;
     };
     for (const [key, { scope, name }] of this.#series) if (isOver(scope, name)) this.#series.delete(key);
+    for (const [key, { scope, name }] of this.#tls) if (isOver(scope, name)) this.#tls.delete(key);
     for (const [name] of this.#retries) if (isOver('service', name)) this.#retries.delete(name);
     const open = new Map(this.streams);
     for (const name of this.#leaves) if (open.get(name) === 0 && isOver('service', name)) this.#leaves.delete(name);
@@ -141,6 +154,15 @@ class PrimaryTotals implements Totals {
     for (const [index, count] of delta.buckets.entries()) total.buckets[index] = (total.buckets[index] ?? 0) + count;
   }
 
+  #addTls(delta: TlsDelta): void {
+    const { scope, name, requests } = delta;
+    const labels = tlsLabelsOf(delta);
+    const key = `${scope} ${labels}`;
+    const total = this.#tls.get(key);
+    if (total === undefined) this.#tls.set(key, { scope, name, labels, requests });
+    else total.requests += requests;
+  }
+
   #sum(
     names: ReadonlySet<string>,
     pick: (open: OpenCounts) => OpenCounts['connections'],
@@ -160,6 +182,13 @@ function labelsOf({ scope, name, service, method, protocol, code }: SeriesDelta)
   const common = `method="${method}",protocol="${protocol}"`;
   const last = scope === 'router' ? `,router="${escapeLabel(name)}",service="${escapeLabel(service)}"` : '';
   return `${first}${entryPoint}${common}${scope === 'service' ? `,service="${escapeLabel(name)}"` : last}`;
+}
+
+function tlsLabelsOf({ scope, name, service, tls }: TlsDelta): string {
+  const common = `tls_cipher="${escapeLabel(tls.cipher)}",tls_version="${escapeLabel(tls.version)}"`;
+  if (scope === 'entryPoint') return `entrypoint="${escapeLabel(name)}",${common}`;
+  const router = scope === 'router' ? `router="${escapeLabel(name)}",` : '';
+  return `${router}service="${escapeLabel(scope === 'router' ? service : name)}",${common}`;
 }
 
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' };

@@ -12,6 +12,7 @@ import type { PlaneSettings, ProxySettings } from '../settings.ts';
 import type { Steps } from '../steps.ts';
 import type { ListeningAddress } from './messages.ts';
 import { followObjects, type ProxyObjects } from './objects.ts';
+import { createServerHealth, type ServerHealth } from './server-health.ts';
 import { inTurns } from './turns.ts';
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 
@@ -53,7 +54,8 @@ export function startPrimary(options: PrimaryOptions): Primary {
   const totals = createTotals();
   const reloads: Reloads = { generation: 0, lastMs: undefined };
   const stopped = new AbortController();
-  const pool = createPool(options, { catalog, totals, reloads });
+  const health = createServerHealth(clock);
+  const pool = createPool(options, { catalog, totals, reloads, health });
   const objects: ProxyObjects = followObjects(
     {
       ...options,
@@ -79,7 +81,7 @@ export function startPrimary(options: PrimaryOptions): Primary {
     catalog,
     isServing: () => isServing,
     restart: () => pool.restart(),
-    state: () => stateOf({ settings, catalog, totals, reloads, objects, clock }),
+    state: () => stateOf({ settings, catalog, totals, reloads, health, pool, objects, clock }),
     serve: async () => {
       await objects.synced;
       const addresses = await pool.start();
@@ -104,10 +106,11 @@ interface Parts {
   readonly catalog: Catalog;
   readonly totals: Totals;
   readonly reloads: Reloads;
+  readonly health: ServerHealth;
 }
 
 function createPool({ settings, spawn, clock, logger }: PrimaryOptions, parts: Parts): WorkerPool {
-  const { catalog, totals, reloads } = parts;
+  const { catalog, totals, reloads, health } = parts;
   return new WorkerPool({
     count: settings.workers,
     spawn,
@@ -125,6 +128,7 @@ function createPool({ settings, spawn, clock, logger }: PrimaryOptions, parts: P
       totals.setOpen(name, open);
     },
     onGone: ({ name }) => totals.forgetWorker(name),
+    onServerDown: (down) => health.down(down),
     onApplied: (generation) => {
       if (generation === reloads.generation) reloads.lastMs = clock.nowMs();
     },
@@ -162,10 +166,15 @@ function summaryOf({ routers, services, serverSets, transports }: ConfigurationC
   };
 }
 
-function stateOf(
-  parts: Parts & { readonly settings: ProxySettings; readonly objects: ProxyObjects; readonly clock: Clock },
-): ProxyState {
-  const { settings, catalog, totals, reloads, objects, clock } = parts;
+interface Shown extends Parts {
+  readonly settings: ProxySettings;
+  readonly pool: WorkerPool;
+  readonly objects: ProxyObjects;
+  readonly clock: Clock;
+}
+
+function stateOf(parts: Shown): ProxyState {
+  const { settings, catalog, totals, reloads, health, pool, objects, clock } = parts;
   const silentMs = clock.monotonicMs() - objects.lastContactMs();
   return {
     totals,
@@ -174,6 +183,8 @@ function stateOf(
     lastReloadMs: reloads.lastMs,
     configAgeMs: silentMs === Infinity ? undefined : silentMs,
     invalidObjects: catalog.invalidObjects(),
+    servers: health.states(catalog.configuration),
+    workers: { serving: pool.serving, died: pool.died },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import type { ServerDown } from '../services/service-table.ts';
 import type { CountersMessage, FromWorker, ListeningAddress, ToWorker } from './messages.ts';
 
 /** WorkerPort is a worker as the primary sees it: another process, or a part of this one. */
@@ -28,6 +29,8 @@ export interface WorkerPoolOptions {
   readonly graceMs: number;
   readonly onCounters: (worker: WorkerPort, message: CountersMessage) => void;
   readonly onGone: (worker: WorkerPort) => void;
+  /** onServerDown is told what one worker found out; the pool tells the other workers. */
+  readonly onServerDown: (down: ServerDown) => void;
   /** onApplied: every worker that serves has this generation of the configuration. */
   readonly onApplied: (generation: number) => void;
 }
@@ -139,6 +142,7 @@ export class WorkerPool {
       case 'Leaving':
         return void this.#replace(member);
       case 'Health':
+        this.#options.onServerDown(message.down);
         return this.#sendOthers(member, message);
     }
   }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../clock.ts';
-import type { Downstream, Peer } from '../downstream.ts';
+import type { Downstream, Peer, TlsParameters } from '../downstream.ts';
 
 /** Connection is a client's connection as the listener keeps it. */
 export interface Connection {
@@ -8,6 +9,8 @@ export interface Connection {
   readonly open: number;
   /** isUpgraded connections carry another protocol: only the end of the grace closes them. */
   readonly isUpgraded: boolean;
+  /** isReceiving: a body is outstanding, and it may be that nobody reads from the connection. */
+  readonly isReceiving: boolean;
   /** drain makes the answers under way, and those to requests that come yet, the last ones. */
   drain(): void;
   /** closeIdle ends it in good order when nothing is under way. */
@@ -37,4 +40,18 @@ export function peerOf(socket: Socket): Peer {
   const zone = remoteAddress.indexOf('%');
   const address = mapped === '' ? remoteAddress.slice(0, zone === -1 ? undefined : zone) : mapped;
   return { address, port: remotePort };
+}
+
+/** There are as many as there are ciphers. */
+const known = new Map<string, TlsParameters>();
+
+/** tlsOf returns how a connection is encrypted, once its handshake is done; undefined: it is not. */
+export function tlsOf(socket: Socket): TlsParameters | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const { standardName: cipher } = socket.getCipher();
+  const version = (socket.getProtocol() ?? 'unknown').replace('TLSv', '');
+  const id = `${version} ${cipher}`;
+  const parameters = known.get(id) ?? { version, cipher };
+  known.set(id, parameters);
+  return parameters;
 }

@@ -46,6 +46,8 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
   #grpcStatus: string | undefined;
   #requestBytes = 0;
   #responseBytes = 0;
+  /** hasReported: once for each attempt, or an error that breaks off would be two failures of its server. */
+  #hasReported = false;
   #isOver = false;
 
   constructor(plane: Plane, { client, entryPoint, forwarded }: Incoming) {
@@ -86,6 +88,7 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
     if (choice.kind === 'NoServer') return this.answer(noServer);
     const { leaf, server } = choice;
     this.#choice = choice;
+    this.#hasReported = false;
     services.opened(leaf.name, server.url);
     this.#askedMs = this.plane.clock.monotonicMs();
     this.#upstream = upstream.send(
@@ -131,7 +134,8 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
   onHead({ status, headers, bodyLength }: ResponseHead): void {
     const choice = this.#choice;
     if (choice === undefined) return;
-    this.#report(choice, status < 500);
+    // Whether any other answer is whole shows at its end.
+    if (status >= 500) this.#report(false);
     if (this.#protocol === 'grpc' || this.#protocol === 'grpc-web')
       this.#grpcStatus = headerValue(headers, 'grpc-status');
     const { setCookies } = choice;
@@ -152,6 +156,7 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
 
   onEnd(trailers: readonly string[]): void {
     this.#upstream = undefined;
+    this.#report(true);
     this.#grpcStatus = headerValue(trailers, 'grpc-status') ?? this.#grpcStatus;
     this.response.end(trailers);
     this.#finish();
@@ -160,6 +165,7 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
   onUpgrade({ headers }: ResponseHead, socket: Duplex, rest: Buffer): void {
     const { client } = this;
     this.#upstream = undefined;
+    this.#report(true);
     this.#status = 101;
     const list = [...headers, 'Connection', 'Upgrade', 'Upgrade', client.upgrade ?? ''];
     const switched = client.switchProtocols(list);
@@ -173,8 +179,7 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
   onError(failure: UpstreamFailure): void {
     if (this.#isOver) return;
     this.#upstream = undefined;
-    const choice = this.#choice;
-    if (choice !== undefined && failure.kind !== 'ClientBody') this.#report(choice, false);
+    if (failure.kind !== 'ClientBody') this.#report(false);
     if (this.#status !== 0) {
       this.response.abort();
       this.#finish();
@@ -210,11 +215,16 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
     if (this.#isOver) return;
     this.#upstream?.abort();
     this.#upstream = undefined;
+    if (this.#status !== 0) this.#report(true);
     this.#status = status;
     this.#finish();
   }
 
-  #report({ leaf, server }: ServerChoice, isOk: boolean): void {
+  #report(isOk: boolean): void {
+    const choice = this.#choice;
+    if (this.#hasReported || choice === undefined) return;
+    this.#hasReported = true;
+    const { leaf, server } = choice;
     if (leaf.passiveHealth !== undefined) this.plane.services.report(leaf.name, server.url, isOk);
   }
 
@@ -250,7 +260,8 @@ export class ForwardExchange implements Exchange, Response, ResponseHandler {
       routerService: this.#router?.service,
       service: this.#leaf,
       serverUrl,
-      method: this.client.method,
+      tls: client.tls,
+      method: client.method,
       protocol: this.#protocol,
       code: this.#code(),
       status: this.#status,

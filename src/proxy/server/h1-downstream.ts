@@ -1,13 +1,14 @@
 import http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Downstream, Peer, RequestBody } from '../downstream.ts';
+import type { Downstream, Peer, RequestBody, TlsParameters } from '../downstream.ts';
 import type { Admission } from './strictness.ts';
 
 /** Http1Owner is the connection of a request. */
 export interface Http1Owner {
   readonly peer: Peer;
   readonly isTls: boolean;
+  readonly tls: TlsParameters | undefined;
   readonly isDraining: boolean;
   /** finished is told when the answer has been handed to the socket. */
   finished(): void;
@@ -39,6 +40,7 @@ export class Http1Downstream implements Downstream {
   readonly target: string;
   readonly authority: string;
   readonly isTls: boolean;
+  readonly tls: TlsParameters | undefined;
   readonly headers: readonly string[];
   readonly peer: Peer;
   readonly body: RequestBody | undefined;
@@ -72,6 +74,7 @@ export class Http1Downstream implements Downstream {
     this.target = admission.target;
     this.authority = admission.authority;
     this.isTls = connection.isTls;
+    this.tls = connection.tls;
     this.headers = request.rawHeaders;
     this.peer = connection.peer;
     this.upgrade = head === undefined ? undefined : request.headers.upgrade;

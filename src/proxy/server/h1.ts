@@ -2,9 +2,9 @@
 import http from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Peer } from '../downstream.ts';
+import type { Peer, TlsParameters } from '../downstream.ts';
 import type { Connection, ConnectionHost, HostOptions } from './connection.ts';
-import { peerOf } from './connection.ts';
+import { peerOf, tlsOf } from './connection.ts';
 import { Http1Downstream, type Http1Owner } from './h1-downstream.ts';
 import { admitHttp1 } from './strictness.ts';
 
@@ -87,6 +87,7 @@ class Http1Connection implements Connection, Http1Owner {
   readonly #socket: Socket;
   readonly #options: HostOptions;
   readonly peer: Peer;
+  readonly tls: TlsParameters | undefined;
   /** The first one is being answered. */
   readonly #open: Http1Downstream[] = [];
   isDraining = false;
@@ -98,10 +99,15 @@ class Http1Connection implements Connection, Http1Owner {
     this.#socket = socket;
     this.#options = options;
     this.peer = peerOf(socket);
+    this.tls = tlsOf(socket);
   }
 
   get open(): number {
     return this.#open.length;
+  }
+
+  get isReceiving(): boolean {
+    return this.#open.at(-1)?.isReceiving === true;
   }
 
   get isTls(): boolean {

@@ -1,6 +1,6 @@
-import http2 from 'node:http2';
+import type http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { Downstream, Peer, RequestBody } from '../downstream.ts';
+import type { Downstream, Peer, RequestBody, TlsParameters } from '../downstream.ts';
 import { headerValue } from './header-list.ts';
 import type { Http2Admission } from './strictness.ts';
 
@@ -11,6 +11,9 @@ const copiedBytes = 16_384;
 export interface Http2Owner {
   readonly peer: Peer;
   readonly isTls: boolean;
+  readonly tls: TlsParameters | undefined;
+  /** closeSent closes a stream when the end of the answer is on its way. */
+  closeSent(stream: http2.ServerHttp2Stream): void;
 }
 
 /** Http2Downstream is a stream that a client opened. */
@@ -20,6 +23,7 @@ export class Http2Downstream implements Downstream {
   readonly target: string;
   readonly authority: string;
   readonly isTls: boolean;
+  readonly tls: TlsParameters | undefined;
   readonly headers: readonly string[];
   readonly peer: Peer;
   readonly body: RequestBody | undefined;
@@ -27,6 +31,7 @@ export class Http2Downstream implements Downstream {
   onDrain: (() => void) | undefined;
   onClose: ((status: number) => void) | undefined;
 
+  readonly #connection: Http2Owner;
   readonly #stream: http2.ServerHttp2Stream;
   #bodyLeft = 0;
   #hasBody = false;
@@ -36,12 +41,14 @@ export class Http2Downstream implements Downstream {
   #isOver = false;
 
   constructor(connection: Http2Owner, stream: http2.ServerHttp2Stream, admission: Http2Admission) {
+    this.#connection = connection;
     this.#stream = stream;
     this.method = admission.method;
     this.target = admission.target;
     this.authority = admission.authority;
     this.headers = admission.headers;
     this.isTls = connection.isTls;
+    this.tls = connection.tls;
     this.peer = connection.peer;
     this.body = stream.endAfterHeaders ? undefined : bodyOf(stream, admission);
   }
@@ -118,7 +125,7 @@ export class Http2Downstream implements Downstream {
     } else {
       this.#isOver = true;
       this.#stream.respond({ ':status': status }, { endStream: true });
-      this.#stream.close();
+      this.#connection.closeSent(this.#stream);
     }
     notify?.(status);
   }
@@ -159,7 +166,7 @@ export class Http2Downstream implements Downstream {
   #leaveBody(): void {
     if (this.body === undefined || this.#stream.readableEnded) return;
     this.#stream.resume();
-    this.#stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    this.#connection.closeSent(this.#stream);
   }
 }
 

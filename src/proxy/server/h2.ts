@@ -1,8 +1,8 @@
 /** HTTP/2 clients: nghttp2, by way of node's core API, on connections that the listener accepted. */
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Peer } from '../downstream.ts';
-import { peerOf, type Connection, type ConnectionHost, type HostOptions } from './connection.ts';
+import type { Peer, TlsParameters } from '../downstream.ts';
+import { peerOf, tlsOf, type Connection, type ConnectionHost, type HostOptions } from './connection.ts';
 import { Http2Downstream } from './h2-downstream.ts';
 import { admitHttp2 } from './strictness.ts';
 
@@ -13,6 +13,7 @@ const maxHeaderPairs = 1000;
 /** Between the two GOAWAY of a drain a client may still open streams that it began before it saw the first (RFC 9113, 6.8). */
 const goawayMs = 1000;
 const lingerMs = 500;
+const lookAgainMs = 20;
 
 /** createHttp2Host serves HTTP/2 on connections that are handed to it, the preface included. */
 export function createHttp2Host(options: HostOptions): ConnectionHost {
@@ -55,9 +56,12 @@ export function createHttp2Host(options: HostOptions): ConnectionHost {
 /** Http2Connection serves the streams of one client's connection. */
 class Http2Connection implements Connection {
   readonly isUpgraded = false;
+  /** Its session always reads. */
+  readonly isReceiving = false;
   readonly #socket: Socket;
   readonly #options: HostOptions;
   readonly peer: Peer;
+  readonly tls: TlsParameters | undefined;
   open = 0;
   session: http2.Http2Session | undefined;
 
@@ -65,6 +69,7 @@ class Http2Connection implements Connection {
     this.#socket = socket;
     this.#options = options;
     this.peer = peerOf(socket);
+    this.tls = tlsOf(socket);
   }
 
   get isTls(): boolean {
@@ -92,6 +97,17 @@ class Http2Connection implements Connection {
     session.goaway(http2.constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
     const cancel = this.#options.clock.schedule(goawayMs, () => session.close());
     session.once('close', cancel);
+  }
+
+  /** What waits to be sent when a stream is closed is dropped, trailers too. */
+  closeSent(stream: http2.ServerHttp2Stream): void {
+    const { clock } = this.#options;
+    const look = (): void => {
+      if (stream.destroyed || stream.closed) return;
+      if (stream.state.localClose === 1) stream.close(http2.constants.NGHTTP2_NO_ERROR);
+      else clock.schedule(lookAgainMs, look);
+    };
+    clock.schedule(0, look);
   }
 
   closeIdle(): void {

@@ -38,6 +38,12 @@ export interface Listener {
 /** An idle connection is closed that long after the drain began: a request may be on its way. */
 const idleGraceMs = 1000;
 
+/**
+ * After so much silence the kernel asks whether the client is still there. A stream that is open, of HTTP/2 or upgraded, has
+ * no other end when its client has lost its power. Ten questions, one a second, follow (uv_tcp_keepalive).
+ */
+const keepAliveAfterMs = 15_000;
+
 /** createListener does not listen yet. */
 export function createListener(options: ListenerOptions): Listener {
   return new EntryPointListener(options);
@@ -73,7 +79,10 @@ class EntryPointListener implements Listener {
     this.#http1 = createHttp1Host(host);
     this.#http2 = createHttp2Host(host);
     // Half-open, because upgraded connections may close one direction; noDelay, because answers are written whole.
-    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+    const keepAlive = { keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs };
+    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, ...keepAlive }, (socket) =>
+      this.accept(socket),
+    );
     this.#tls = entryPoint.tls === undefined ? undefined : this.#createTls(entryPoint.tls);
   }
 
@@ -188,6 +197,8 @@ class EntryPointListener implements Listener {
     const { connection } = tracked;
     if (connection !== undefined && (connection.open > 0 || connection.isUpgraded)) {
       tracked.idleSweeps = 0;
+      // A server that holds a body back holds its client back: a write of nothing fails where that has reset the connection.
+      if (connection.isReceiving && tracked.socket.writable) tracked.socket.write('');
       return;
     }
     tracked.idleSweeps += 1;

@@ -34,13 +34,38 @@ test('what was taken is not taken again, and survives JSON', () => {
   counters.retried('stable@k');
   const first = counters.takeDelta();
   expect(JSON.parse(JSON.stringify(first))).toStrictEqual(first);
-  expect(counters.takeDelta()).toStrictEqual({ series: [], retries: [] });
+  expect(counters.takeDelta()).toStrictEqual({ series: [], retries: [], tls: [] });
   counters.observe(record());
   counters.retried('stable@k');
   expect(counters.takeDelta()).toStrictEqual(first);
   // What was handed out belongs to who took it.
   counters.observe(record());
   expect(find(first, { scope: 'service' })?.buckets).toStrictEqual([1, 0, 0, 0, 0]);
+});
+
+test('requests over TLS are counted apart, by how the connection is encrypted', () => {
+  const counters = createCounters({ ...options, hasRouterLabels: true });
+  const [old, present] = [
+    { version: '1.2', cipher: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
+    { version: '1.3', cipher: 'TLS_AES_128_GCM_SHA256' },
+  ];
+  for (const tls of [undefined, old, present, present]) counters.observe(record({ tls, routerService: 'w@k' }));
+  counters.observe(record({ tls: old, router: undefined, service: undefined }));
+  const seen = (): readonly string[] =>
+    counters
+      .takeDelta()
+      .tls.map(({ scope, name, service, tls, requests }) => `${scope} ${name} ${service} ${tls.version} ${requests}`);
+  expect(seen()).toStrictEqual([
+    'entryPoint web  1.2 2',
+    'service stable@k  1.2 1',
+    'router route@k w@k 1.2 1',
+    'entryPoint web  1.3 2',
+    'service stable@k  1.3 2',
+    'router route@k w@k 1.3 2',
+  ]);
+  expect(seen()).toStrictEqual([]);
+  counters.observe(record({ tls: present, router: undefined, service: undefined }));
+  expect(seen()).toStrictEqual(['entryPoint web  1.3 1']);
 });
 
 test('what did not come to a service counts at the entry point only, and a 503 without a server at its service', () => {

@@ -9,8 +9,8 @@ import { record } from './counted.ts';
 const bucketsSeconds = [0.1, 0.3, 1.2, 5];
 
 function state(totals: Totals, changes: Partial<ProxyState> = {}): ProxyState {
-  const none = { configReloads: 0, lastReloadMs: undefined, configAgeMs: undefined, invalidObjects: [] };
-  return { totals, bucketsSeconds, ...none, ...changes };
+  const none = { configReloads: 0, lastReloadMs: undefined, configAgeMs: undefined, invalidObjects: [], servers: [] };
+  return { totals, bucketsSeconds, workers: { serving: 0, died: 0 }, ...none, ...changes };
 }
 
 function textOf(state: ProxyState): string {
@@ -28,8 +28,9 @@ function counted(hasRouterLabels: boolean, ...records: readonly Parameters<typeo
 test('series of a request are written as Traefik writes them', () => {
   // Copied from a Traefik 3.6.12 that had answered the same request; of durations only the sum was another.
   const service = 's1@file';
+  const tls = { version: '1.3', cipher: 'TLS_AES_128_GCM_SHA256' };
   const names = { router: 'r1@file', routerService: 'w1@file', service };
-  const answer = { code: 501, method: 'POST', requestBytes: 3, responseBytes: 357, durationMs: 62.5 };
+  const answer = { code: 501, method: 'POST', requestBytes: 3, responseBytes: 357, durationMs: 62.5, tls };
   const totals = counted(true, { ...names, ...answer });
   const lines = textOf(state(totals)).split('\n');
   expect(lines).toEqual(
@@ -38,6 +39,9 @@ test('series of a request are written as Traefik writes them', () => {
       'traefik_entrypoint_requests_bytes_total{code="501",entrypoint="web",method="POST",protocol="http"} 3',
       'traefik_entrypoint_responses_bytes_total{code="501",entrypoint="web",method="POST",protocol="http"} 357',
       'traefik_entrypoint_request_duration_seconds_bucket{code="501",entrypoint="web",method="POST",protocol="http",le="5"} 1',
+      'traefik_entrypoint_requests_tls_total{entrypoint="web",tls_cipher="TLS_AES_128_GCM_SHA256",tls_version="1.3"} 1',
+      'traefik_router_requests_tls_total{router="r1@file",service="w1@file",tls_cipher="TLS_AES_128_GCM_SHA256",tls_version="1.3"} 1',
+      'traefik_service_requests_tls_total{service="s1@file",tls_cipher="TLS_AES_128_GCM_SHA256",tls_version="1.3"} 1',
       'traefik_router_requests_total{code="501",method="POST",protocol="http",router="r1@file",service="w1@file"} 1',
       'traefik_router_request_duration_seconds_bucket{code="501",method="POST",protocol="http",router="r1@file",service="w1@file",le="0.1"} 1',
       'traefik_router_responses_bytes_total{code="501",method="POST",protocol="http",router="r1@file",service="w1@file"} 357',
@@ -66,9 +70,21 @@ test('buckets are cumulative', () => {
 test('what is known of the primary and its workers is there', () => {
   const totals = createTotals();
   totals.setOpen('1', { connections: [['web', 3]], streams: [['a@k', 2]] });
-  totals.add({ series: [], retries: [['a@k', 4]] });
+  totals.add({ series: [], retries: [['a@k', 4]], tls: [] });
   const invalidObjects = [{ kind: 'IngressRoute', namespace: 'shop', name: 'we"ird\\\n' }];
-  const known = { configReloads: 7, lastReloadMs: 1_795_280_823_900, configAgeMs: 1500, invalidObjects };
+  const servers = [
+    { service: 'a@k', url: 'http://10.0.0.1:80', isUp: false },
+    { service: 'a@k', url: 'http://10.0.0.2:80', isUp: true },
+  ];
+  const workers = { serving: 2, died: 3 };
+  const known = {
+    configReloads: 7,
+    lastReloadMs: 1_795_280_823_900,
+    configAgeMs: 1500,
+    invalidObjects,
+    servers,
+    workers,
+  };
   const lines = textOf(state(totals, known))
     .split('\n')
     .filter((line) => !line.startsWith('#'));
@@ -79,16 +95,26 @@ test('what is known of the primary and its workers is there', () => {
     'sluice_proxy_open_streams{service="a@k"} 2',
     String.raw`sluice_proxy_invalid_objects{kind="IngressRoute",name="we\"ird\\\n",namespace="shop"} 1`,
     'sluice_proxy_config_age_seconds 1.5',
+    'sluice_proxy_workers 2',
+    'sluice_proxy_worker_deaths_total 3',
     'traefik_service_retries_total{service="a@k"} 4',
+    'traefik_service_server_up{service="a@k",url="http://10.0.0.1:80"} 0',
+    'traefik_service_server_up{service="a@k",url="http://10.0.0.2:80"} 1',
     '',
   ]);
 });
 
-test('before anything is known there are only the reloads', () => {
+test('before anything is known there are only the reloads and the workers', () => {
   const lines = textOf(state(createTotals()))
     .split('\n')
     .filter((line) => !line.startsWith('#'));
-  expect(lines).toStrictEqual(['traefik_config_reloads_total 0', 'traefik_config_last_reload_success 0', '']);
+  expect(lines).toStrictEqual([
+    'traefik_config_reloads_total 0',
+    'traefik_config_last_reload_success 0',
+    'sluice_proxy_workers 0',
+    'sluice_proxy_worker_deaths_total 0',
+    '',
+  ]);
 });
 
 test('each metric has one head, and all its series below it', () => {

@@ -63,8 +63,9 @@ test('series of what left the configuration are kept for an hour, and a flap res
   const totals = createTotals();
   const configured = new Set(['web', 'stable@k', 'canary@k', 'route@k']);
   const expire = (nowMs: number): void => totals.expire((_, name) => configured.has(name), nowMs);
-  counted(totals, {}, { service: 'canary@k' });
-  totals.add({ series: [], retries: [['canary@k', 1]] });
+  counted(totals, {}, { service: 'canary@k', tls: { version: '1.3', cipher: 'TLS_AES_128_GCM_SHA256' } });
+  totals.add({ series: [], retries: [['canary@k', 1]], tls: [] });
+  const encrypted = (): readonly string[] => [...totals.tls].map(({ scope, name }) => `${scope} ${name}`);
   totals.setOpen('1', { connections: [], streams: [['canary@k', 0]] });
   const canary = 'code="200",method="GET",protocol="http",service="canary@k"';
   const ofRouter = 'code="200",method="GET",protocol="http",router="route@k",service="canary@k"';
@@ -80,11 +81,13 @@ test('series of what left the configuration are kept for an hour, and a flap res
   expire(2 * keptMs);
   expect(requests(totals)[canary]).toBe(2);
   expect([...totals.retries]).toStrictEqual([['canary@k', 1]]);
+  expect(encrypted()).toStrictEqual(['entryPoint web', 'service canary@k', 'router route@k']);
   expire(2 * keptMs + 1);
   expect(requests(totals)).not.toHaveProperty([canary]);
   // A router's series are as long as the router.
   expect(requests(totals)[ofRouter]).toBe(2);
   expect([...totals.retries]).toStrictEqual([]);
+  expect(encrypted()).toStrictEqual(['entryPoint web', 'router route@k']);
   expect([...totals.streams]).toStrictEqual([]);
 });
 

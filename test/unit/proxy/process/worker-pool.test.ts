@@ -51,6 +51,7 @@ function createPool(count = 2) {
   const log: string[] = [];
   const gone: string[] = [];
   const applied: number[] = [];
+  const down: string[] = [];
   const note = (message: string): void => void log.push(message);
   const logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
   const pool = new WorkerPool({
@@ -67,8 +68,9 @@ function createPool(count = 2) {
     onApplied: (generation) => void applied.push(generation),
     onCounters: () => undefined,
     onGone: ({ name }) => void gone.push(name),
+    onServerDown: ({ url }) => void down.push(url),
   });
-  return { pool, clock, workers, log, gone, applied };
+  return { pool, clock, workers, log, gone, applied, down };
 }
 
 async function started(count = 2) {
@@ -161,11 +163,12 @@ test('a generation counts as applied when every worker that serves has it', asyn
   expect(applied).toEqual([1, 2, 3]);
 });
 
-test('what one worker says of a server reaches the others only', async () => {
-  const { workers } = await started(3);
+test('what one worker says of a server reaches the others and the primary', async () => {
+  const { workers, down } = await started(3);
   const before = workers.map(({ heard }) => heard.length);
   workers[1]?.say({ kind: 'Health', down: { leaf: 'web-shop-80', url: 'http://10.0.0.1:80', forMs: 5 } });
   expect(workers.map(({ heard }, index) => heard.length - (before[index] ?? 0))).toEqual([1, 0, 1]);
+  expect(down).toEqual(['http://10.0.0.1:80']);
 });
 
 test('stopping drains all, replaces none, and kills who does not end', async () => {
