@@ -139,6 +139,8 @@ function createRecorder({ clock, random, logger }: Parts, store: ProxyStore): Ev
     clock,
     random,
     component: 'sluice',
+    // All replicas of the proxy see the same objects.
+    isShared: true,
     instance: `sluice-proxy-${Math.floor(random() * 1e9).toString(36)}`,
     onDrop: ({ reason }, why) => logger.debug('event dropped', { reason, why }),
   });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { resources, type KubernetesObject, type ObjectKey, type ObjectMeta } from '../api/kubernetes.ts';
 import { formatMicroTime } from '../api/lease.ts';
 import type { ObjectStore } from '../api/object-store.ts';
@@ -48,6 +49,8 @@ export interface EventRecorderOptions {
   readonly instance: string;
   /** random returns a number in [0, 1). */
   readonly random: () => number;
+  /** isShared: replicas that see the same write one event for it; the second one continues its series. */
+  readonly isShared?: boolean;
   /** onDrop is called for each event that was not sent, with a sentence that says why. */
   readonly onDrop?: ((event: EventNote, why: string) => void) | undefined;
 }
@@ -115,7 +118,7 @@ function remember(recorder: Recorder, event: EventNote): Series {
   const { series: remembered } = recorder;
   const nowMs = recorder.options.clock.nowMs();
   forgetExpired(remembered, nowMs);
-  const id = [objectId(event.regarding), event.type, event.reason, event.action, event.note].join('\n');
+  const id = eventId(event);
   const found = remembered.get(id);
   const isFresh = found !== undefined && Math.abs(nowMs - found.lastMs) < seriesWindowMs;
   const series = isFresh ? found : newSeries(event, nowMs);
@@ -161,14 +164,22 @@ async function sendAll(recorder: Recorder): Promise<void> {
 
 async function send(recorder: Recorder, series: Series): Promise<void> {
   if (series.key !== undefined && (await extend(recorder, series, series.key))) return;
-  const object = eventObject(recorder.options, series);
+  const { options } = recorder;
+  const object = eventObject(options, series);
   const outcome = await recorder.store.create(resources.events, object);
   if (outcome.kind === 'Written') {
     series.key = `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
     return;
   }
+  if (outcome.kind === 'Conflict' && options.isShared === true) {
+    const key: ObjectKey = `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+    // Somebody has told it before, so that this is the second time at least.
+    series.count = Math.max(series.count, 2);
+    if (await extend(recorder, series, key)) series.key = key;
+    return;
+  }
   const why = outcome.kind === 'Missing' ? 'Its namespace does not exist.' : outcome.message;
-  recorder.options.onDrop?.(series.event, why);
+  options.onDrop?.(series.event, why);
 }
 
 /** Continues a series; false when the event is no longer there, since the API server keeps it for an hour only. */
@@ -184,7 +195,7 @@ function eventObject(options: EventRecorderOptions, series: Series): EventObject
   const object = {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
-    metadata: eventMeta(options, metadata, series.lastMs),
+    metadata: eventMeta(options, series),
     eventTime: formatMicroTime(series.lastMs),
     reportingController: options.component,
     reportingInstance: options.instance.slice(0, 128),
@@ -205,14 +216,27 @@ function eventObject(options: EventRecorderOptions, series: Series): EventObject
   return { ...object, series: { count: series.count, lastObservedTime: formatMicroTime(series.lastMs) } };
 }
 
-/** Named after the object and the time as client-go does, plus chance, since two replicas may report in one millisecond. */
-function eventMeta(options: EventRecorderOptions, regarding: ObjectMeta, nowMs: number): ObjectMeta {
-  const suffix = Math.floor(options.random() * 0x1_0000_0000)
-    .toString(16)
-    .padStart(8, '0');
+/** Named after the object, and the time as client-go does; what replicas share, after what it says. */
+function eventMeta(options: EventRecorderOptions, { event, lastMs }: Series): ObjectMeta {
+  const regarding = event.regarding.metadata;
+  const suffix = options.isShared === true ? digestOf(event) : chanceSuffix(options, lastMs);
   const stem = regarding.name.slice(0, 220).replace(/[^a-z0-9]+$/, '');
   // Events of objects without a namespace live in "default".
-  return { name: `${stem}.${nowMs.toString(16)}${suffix}`, namespace: regarding.namespace ?? 'default' };
+  return { name: `${stem}.${suffix}`, namespace: regarding.namespace ?? 'default' };
+}
+
+function digestOf(event: EventNote): string {
+  return createHash('sha256').update(eventId(event)).digest('hex').slice(0, 16);
+}
+
+/** Chance too, since two replicas may report in one millisecond. */
+function chanceSuffix({ random }: EventRecorderOptions, nowMs: number): string {
+  const chance = Math.floor(random() * 0x1_0000_0000).toString(16);
+  return `${nowMs.toString(16)}${chance.padStart(8, '0')}`;
+}
+
+function eventId({ regarding, type, reason, action, note }: EventNote): string {
+  return [objectId(regarding), type, reason, action, note].join('\n');
 }
 
 function objectId({ kind, metadata }: KubernetesObject): string {

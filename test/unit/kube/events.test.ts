@@ -4,7 +4,12 @@ import { describe, expect, it } from 'vitest';
 import type { KubernetesObject, ObjectKey } from '../../../src/api/kubernetes.ts';
 import type { JsonPatchOperation, ObjectStore, WriteOutcome } from '../../../src/api/object-store.ts';
 import { SluiceError } from '../../../src/errors.ts';
-import { createEventRecorder, type EventNote } from '../../../src/kube/events.ts';
+import {
+  createEventRecorder,
+  type EventNote,
+  type EventRecorder,
+  type EventRecorderOptions,
+} from '../../../src/kube/events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -28,14 +33,16 @@ function setup(answer: (written: Written) => WriteOutcome<KubernetesObject> | Er
     create: (_kind: unknown, object: Written['object']) => respond({ object }),
     patch: (_kind: unknown, key: ObjectKey, operations: Written['operations']) => respond({ key, operations }),
   } as unknown as Pick<ObjectStore, 'create' | 'patch'>;
-  const recorder = createEventRecorder(store, {
-    clock,
-    component: 'sluice',
-    instance: 'sluice-0',
-    random: () => 0.5,
-    onDrop: (_event, why) => drops.push(why),
-  });
-  return { clock, drops, recorder, writes };
+  const replica = (options: Partial<EventRecorderOptions>): EventRecorder =>
+    createEventRecorder(store, {
+      clock,
+      component: 'sluice',
+      instance: 'sluice-0',
+      random: () => 0.5,
+      onDrop: (_event, why) => drops.push(why),
+      ...options,
+    });
+  return { clock, drops, recorder: replica({}), replica, writes };
 }
 
 function written({ object }: Written): WriteOutcome<KubernetesObject> {
@@ -249,5 +256,35 @@ describe('createEventRecorder', () => {
     expect(metadata?.namespace).toBe('default');
     expect(metadata?.name.length).toBeLessThanOrEqual(253);
     expect(metadata?.name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+  });
+
+  it('writes one event for all replicas that share it, and the second one continues its series', async () => {
+    const names = new Set<string>();
+    const store = setup(({ object }) => {
+      if (object === undefined) return { kind: 'Written', object: { metadata: { name: '' } } };
+      const { name } = object.metadata;
+      const isKnown = names.has(name);
+      names.add(name);
+      return isKnown ? { kind: 'Conflict', message: 'already exists' } : { kind: 'Written', object };
+    });
+    const replicas = [1, 2, 3].map((replica) => store.replica({ isShared: true, instance: `proxy-${replica}` }));
+    for (const replica of replicas) {
+      replica.record(event({ reason: 'Invalid' }));
+      await replica.flush();
+    }
+    expect(names.size).toBe(1);
+    const patched = store.writes.flatMap(({ operations }) => operations ?? []);
+    expect(patched).toMatchObject([
+      { path: '/series', value: { count: 2 } },
+      { path: '/series', value: { count: 2 } },
+    ]);
+    expect(store.drops).toEqual([]);
+    // The series goes on where it is; what says something else is another event.
+    replicas[2]?.record(event({ reason: 'Invalid' }));
+    await replicas[2]?.flush();
+    expect(store.writes.at(-1)?.operations).toMatchObject([{ value: { count: 3 } }]);
+    replicas[0]?.record(event({ reason: 'Invalid', note: 'Another reason.' }));
+    await replicas[0]?.flush();
+    expect(names.size).toBe(2);
   });
 });
