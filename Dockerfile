@@ -30,7 +30,7 @@ FROM run AS controller
 ENV MALLOC_MMAP_THRESHOLD_=131072
 ENV MALLOC_TRIM_THRESHOLD_=131072
 # Most of the memory of a Node process is what its garbage collector has not looked at yet, or keeps for later. So it looks
-# sooner, and gives back: a young generation of 4 MiB instead of 16 (of 1 MiB it costs a third more CPU at 1,000 rollouts),
-# a heap that grows by 30 % instead of up to 300 %, no pool of empty pages, and 60 % of the pod's memory limit.
-ENTRYPOINT ["node", "--max-semi-space-size=4", "--heap-growing-percent=30", "--no-memory-pool", "--max-old-space-size-percentage=60", "/app/dist/main.js"]
+# sooner, and gives back: a young generation of 2 MiB instead of 16 (of 1 MiB it costs a third more CPU at 1,000 rollouts),
+# a heap that grows by 20 % instead of up to 300 %, no pool of empty pages, and 60 % of the pod's memory limit.
+ENTRYPOINT ["node", "--max-semi-space-size=2", "--heap-growing-percent=20", "--no-memory-pool", "--max-old-space-size-percentage=60", "/app/dist/main.js"]
 CMD ["controller"]

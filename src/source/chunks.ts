@@ -114,8 +114,8 @@ const firstNames = 64;
 const minNames = 4;
 
 /**
- * What is read of an answer takes three times its size, and should be let go while it is young: the young generation has
- * 12 MiB (Dockerfile). Half of this for each answer would be more than 120 queries a minute at 1,000 rollouts.
+ * What is read of an answer takes three times its size, and should be let go while it is young: the young generation is
+ * small (Dockerfile). Half of this for each answer would be more than 120 queries a minute at 1,000 rollouts.
  */
 const targetBytes = 576 * 1024;
 
