@@ -98,7 +98,7 @@ class Demo {
     const view = this.#view();
     this.#show.end();
     this.#write(['', ...tellEnding(view), '']);
-    if (!isAsTold(view)) terminal.write(this.#warnings.slice(-mostWarnings).join(''));
+    if (!isAsTold(view)) terminal.write(this.#warnings.join(''));
     if (json) terminal.write(`${JSON.stringify(resultOf(view, this.#tally))}\n`);
     if (keep) await this.#play(serving);
     else if (!json) this.#write(nextLines(this.#host.typed));
@@ -131,10 +131,19 @@ class Demo {
     signal.throwIfAborted();
     const { manifests: directory, state } = folder;
     const settings = { directory, state, scrapeInterval, ...listeners, grace: '0s' };
-    const logger = createLogger({ level: 'warn', destination: { write: (line) => void this.#warnings.push(line) } });
-    const { serving, stopped } = runStandalone(settings, { signal, logger, clock: this.#host.clock });
+    const { clock } = this.#host;
+    const logger = createLogger({ level: 'warn', destination: { write: (line) => this.#warn(line) } });
+    const { serving, stopped } = runStandalone(settings, { signal, logger, clock });
     this.#standalone = stopped;
-    return serving;
+    const late = clock.sleep(deadlineMs, signal).then(() => {
+      throw new Error(`Sluice did not serve within ${deadlineMs / 1000} s.`);
+    });
+    return Promise.race([serving, late]);
+  }
+
+  #warn(line: string): void {
+    this.#warnings.push(line);
+    this.#warnings.splice(0, this.#warnings.length - mostWarnings);
   }
 
   /** The release is what a person would do: two files are saved. */

@@ -24,8 +24,8 @@ export interface Load {
 const connections = 64;
 const tickMs = 10;
 const answerMs = 10_000;
-/** What a machine that stood still has missed beyond this is not made up for: a burst would be no steady load. */
-const mostAtOnce = 30;
+/** A busy machine makes up for half a second that it stood still; more at once would be no steady load any more. */
+const mostAtOnce = 150;
 /** With so many unanswered more would only pile up. */
 const mostUnderWay = 1_000;
 
