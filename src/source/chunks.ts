@@ -115,7 +115,7 @@ const minNames = 4;
 
 /**
  * What is read of an answer takes three times its size, and should be let go while it is young: the young generation is
- * small (Dockerfile). Half of this for each answer would be more than 120 queries a minute at 1,000 rollouts.
+ * small (Dockerfile). With smaller ones there were more than 120 queries a minute at 1,000 rollouts.
  */
 const targetBytes = 576 * 1024;
 
