@@ -186,6 +186,7 @@ function cachesOf({ rollout, ingressRoutes, services }: ReadObjects): Caches {
     ingressRoutesTo: () => [],
     service: (key) => services.get(key),
     deployment: () => undefined,
+    autoscalersOf: () => [],
     endpointSlices: () => [],
     rolloutsOn: () => [],
     remember: () => {},

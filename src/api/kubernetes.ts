@@ -118,6 +118,15 @@ export interface Deployment extends KubernetesObject {
   };
 }
 
+/** HorizontalPodAutoscaler is the part of it that tells whether a workload may have more pods. */
+export interface HorizontalPodAutoscaler extends KubernetesObject {
+  readonly spec?: {
+    readonly scaleTargetRef?: { readonly kind: string; readonly name: string };
+    readonly maxReplicas?: number;
+  };
+  readonly status?: { readonly desiredReplicas?: number };
+}
+
 /** resources lists the kinds that Sluice reads or writes. */
 export const resources = {
   rollouts: { group: 'sluice.dev', version: 'v1alpha1', plural: 'rollouts', kind: 'Rollout' },
@@ -125,6 +134,12 @@ export const resources = {
   services: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
   endpointSlices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
   deployments: { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment' },
+  autoscalers: {
+    group: 'autoscaling',
+    version: 'v2',
+    plural: 'horizontalpodautoscalers',
+    kind: 'HorizontalPodAutoscaler',
+  },
   events: { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event' },
   leases: { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease' },
 } as const satisfies Record<string, ResourceKind>;

@@ -203,6 +203,8 @@ export interface RolloutProgress {
   readonly plan: string;
   /** True when the current step was ended by a promote command. */
   readonly promoted?: boolean;
+  /** Most ready endpoints that the version which gives traffic away has had since the rollout began. */
+  readonly mostReady?: number;
   /** When a raise of the current step could first not be written. */
   readonly refusedAt?: string;
   /** True when it was promoted all the way, without steps and proofs, by a promote-full command. */

@@ -30,6 +30,14 @@ export interface Schedule {
   readonly freezes?: readonly Freeze[];
 }
 
+/** ReadinessSpec says how many ready endpoints a version needs for its share of the traffic. A rollback never waits for them. */
+export interface ReadinessSpec {
+  /** Fewest ready endpoints, whatever the share. Default 1. */
+  readonly minReady: number;
+  /** Proportional also wants the share of the most that the other version has had in this rollout, rounded up, before a step is left. Minimum wants minReady alone. Default "Proportional". */
+  readonly policy: 'Proportional' | 'Minimum';
+}
+
 /** PromotionSpec says what happens after the last step. */
 export interface PromotionSpec {
   /** Hold leaves the canary at 100 percent until the stable workload has rolled out a new revision, or until promoted once more; then traffic returns to stable in the same steps. Default "Hold". */
@@ -210,6 +218,8 @@ export interface RolloutSpec {
   readonly promotion: PromotionSpec;
   /** What deleting the Rollout after a success does to the route. A rollout that still runs is always undone. Default "Keep". */
   readonly onDelete: 'Keep' | 'Restore';
+  /** ReadinessSpec says how many ready endpoints a version needs for its share of the traffic. A rollback never waits for them. Default {}. */
+  readonly readiness: ReadinessSpec;
   /** What a failed analysis does. Rollback takes the canary out at once, Pause keeps its weight until promoted or aborted. A canary that is gone is taken out in any case. Default "Rollback". */
   readonly onFailure: 'Rollback' | 'Pause';
   /** How long the canary's first endpoints, or a write of the route, may take before the rollout is Degraded or rolled back. Steps, pauses and missing data do not count. Default "30m". */

@@ -1,5 +1,5 @@
 /** What the reconciler may read without asking the API server; filled by the watches. */
-import type { Deployment, EndpointSlice, ObjectKey, Service } from '../api/kubernetes.ts';
+import type { Deployment, EndpointSlice, HorizontalPodAutoscaler, ObjectKey, Service } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { IngressRoute } from '../api/traefik.ts';
 
@@ -11,6 +11,8 @@ export interface Caches {
   ingressRoutesTo(service: ObjectKey): readonly ObjectKey[];
   service(key: ObjectKey): Service | undefined;
   deployment(key: ObjectKey): Deployment | undefined;
+  /** autoscalersOf returns those that scale a Deployment. */
+  autoscalersOf(deployment: ObjectKey): readonly HorizontalPodAutoscaler[];
   /** endpointSlices returns the slices of a Service. */
   endpointSlices(service: ObjectKey): readonly EndpointSlice[];
   /** rolloutsOn returns the keys of the Rollouts that name an IngressRoute, a Service or a Deployment. */

@@ -1,5 +1,12 @@
 /** What the caches keep of each kind: with ten thousand Rollouts every field counts. */
-import type { Deployment, EndpointSlice, KubernetesObject, ManagedFieldsEntry, Service } from '../api/kubernetes.ts';
+import type {
+  Deployment,
+  EndpointSlice,
+  HorizontalPodAutoscaler,
+  KubernetesObject,
+  ManagedFieldsEntry,
+  Service,
+} from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { IngressRoute } from '../api/traefik.ts';
 import { compact } from '../rollout/status.ts';
@@ -96,4 +103,14 @@ export const revisionAnnotation = 'deployment.kubernetes.io/revision';
 
 function keptMeta({ name, namespace, uid, resourceVersion }: Meta): Meta {
   return { name, ...compact({ namespace, uid, resourceVersion }) };
+}
+
+/** keptAutoscaler keeps whose pods it counts, and whether it may give more. */
+export function keptAutoscaler({ metadata, spec, status }: HorizontalPodAutoscaler): HorizontalPodAutoscaler {
+  const { kind = '', name = '' } = spec?.scaleTargetRef ?? {};
+  return {
+    metadata: keptMeta(metadata),
+    spec: { scaleTargetRef: { kind, name }, ...compact({ maxReplicas: spec?.maxReplicas }) },
+    status: compact({ desiredReplicas: status?.desiredReplicas }),
+  };
 }

@@ -3,13 +3,14 @@ import type { Stage } from '../analysis/evidence.ts';
 import type { AnalysisSpec } from '../analysis/spec.ts';
 import { judge, type Share, type Verdict } from '../analysis/verdict.ts';
 import { fnv1a } from '../api/hash.ts';
-import type { Rollout } from '../api/rollout.ts';
+import type { Rollout, StableRef } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import { keyOf, type ManagedFieldsEntry, type ObjectKey } from '../api/kubernetes.ts';
 import type { IngressRoute } from '../api/traefik.ts';
 import { parseTime } from '../clock.ts';
 import { withAppliedAt } from '../rollout/applied.ts';
 import type {
+  ArmObservation,
   Observation,
   Problem,
   RevisionObservation,
@@ -147,6 +148,18 @@ function isShareComparable(ingressRoute: IngressRoute | undefined, pair: Pair, c
   );
 }
 
+function armOf(
+  { key, service, addresses }: Member,
+  { workload }: Pick<StableRef, 'workload'>,
+  caches: Caches,
+): ArmObservation {
+  const [namespace = ''] = key.split('/');
+  const scaled = workload === undefined ? [] : caches.autoscalersOf(`${namespace}/${workload.name}`);
+  const full = scaled.find(({ spec, status }) => (status?.desiredReplicas ?? 0) >= (spec?.maxReplicas ?? Infinity));
+  const autoscaler = full && { name: full.metadata.name, maxReplicas: full.spec?.maxReplicas ?? 0 };
+  return { service, readyEndpoints: addresses.length, autoscaler };
+}
+
 /** observe completes a Scene to the input of `decide`. */
 export function observe(
   scene: Scene,
@@ -172,8 +185,8 @@ export function observe(
     problems: scene.problems,
     route: scene.route,
     pair: scene.pair,
-    stable: { service: stable.service, readyEndpoints: stable.addresses.length },
-    canary: { service: canary.service, readyEndpoints: canary.addresses.length },
+    stable: armOf(stable, rollout.spec.stable, caches),
+    canary: armOf(canary, rollout.spec.canary, caches),
     canaryRevision: scene.canaryRevision,
     stableRevision: revisionOf(stableWorkload),
     imagesDiffer: imagesDiffer(stableWorkload, workload(rollout.spec.canary.workload)),

@@ -4,6 +4,7 @@ import {
   resources,
   type Deployment,
   type EndpointSlice,
+  type HorizontalPodAutoscaler,
   type KubernetesObject,
   type ObjectKey,
   type ResourceKind,
@@ -21,6 +22,7 @@ import { isServiceKind } from '../traffic/entry.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
 import {
+  keptAutoscaler,
   keptDeployment,
   keptEndpointSlice,
   keptIngressRoute,
@@ -87,6 +89,8 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
     follow<Deployment>(resources.deployments, stores.deployments, (deployment) =>
       caches.rolloutsOn('Deployment', keyOf(deployment)),
     ),
+    // What it says only explains why pods are missing; their coming is told by their endpoints.
+    follow<HorizontalPodAutoscaler>(resources.autoscalers, stores.autoscalers, () => []),
   ];
   const stopped = Promise.all(all.map(({ reflector }) => reflector.start(signal))).then(() => undefined);
   return {
@@ -141,6 +145,7 @@ interface Stores {
   readonly services: Store<Service>;
   readonly endpointSlices: Store<EndpointSlice, 'service'>;
   readonly deployments: Store<Deployment>;
+  readonly autoscalers: Store<HorizontalPodAutoscaler, 'deployment'>;
 }
 
 function createStores(): Stores {
@@ -159,6 +164,10 @@ function createStores(): Stores {
       transform: keptEndpointSlice,
     }),
     deployments: new Store<Deployment>({ transform: keptDeployment }),
+    autoscalers: new Store<HorizontalPodAutoscaler, 'deployment'>({
+      indexes: { deployment: scaledBy },
+      transform: keptAutoscaler,
+    }),
   };
 }
 
@@ -169,6 +178,7 @@ function createCaches(stores: Stores): Caches {
     ingressRoutesTo: (key) => stores.ingressRoutes.byIndex('service', key).map(keyOf),
     service: (key) => stores.services.get(key),
     deployment: (key) => stores.deployments.get(key),
+    autoscalersOf: (key) => stores.autoscalers.byIndex('deployment', key),
     endpointSlices: (key) => stores.endpointSlices.byIndex('service', key),
     rolloutsOn: (kind, key) => stores.rollouts.byIndex(kind, key).map(keyOf),
     remember: ({ rollout, ingressRoute }) => {
@@ -180,6 +190,11 @@ function createCaches(stores: Stores): Caches {
 
 function serviceKeyOf(slice: EndpointSlice): ObjectKey {
   return `${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`;
+}
+
+function scaledBy({ metadata, spec }: HorizontalPodAutoscaler): readonly string[] {
+  const { kind, name } = spec?.scaleTargetRef ?? {};
+  return kind === 'Deployment' ? inNamespace(metadata.namespace, [name]) : [];
 }
 
 /** listedBy are the Services that an IngressRoute lists, also in other namespaces. */

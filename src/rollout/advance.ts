@@ -16,6 +16,7 @@ import { braked, findBrake, findClosed, ignored, untilOpen, type Brake } from '.
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { lastRaiseMs, raiseSpacingMs } from './drift.ts';
+import { tooFewForShare } from './readiness.ts';
 import { rollBack } from './rollback.ts';
 import type { StatusChange } from './status.ts';
 import { assumedEffectMs, findUnproven, moveAt, unprovenUntilMs } from './step-rules.ts';
@@ -153,7 +154,11 @@ function findObstacle(observation: Observation, progress: RolloutProgress, endMs
   // Without stable's entry any weight is everything.
   if (stable.readyEndpoints === 0 && progress.weight < 100)
     return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
-  return findUnproven(observation, progress, endMs) ?? findStale(observation, progress);
+  return (
+    tooFewForShare(observation, progress) ??
+    findUnproven(observation, progress, endMs) ??
+    findStale(observation, progress)
+  );
 }
 
 /** findStale: after a night or a freeze what was counted before says little; one block from after it has to agree. */

@@ -41,6 +41,7 @@ const calmReasons = [
   'Retargeted',
   'WorkloadRollingOut',
   'CanaryNotReady',
+  'CanaryUndersized',
   'PausedBySpec',
   'PausedByCommand',
   'Frozen',

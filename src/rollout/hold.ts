@@ -17,6 +17,7 @@ import {
 } from './answer.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
+import { tooFewForShare } from './readiness.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { assumedEffectMs } from './step-rules.ts';
 import { describePlan, indexForWeight, nextReturn, returnSteps } from './steps.ts';
@@ -65,15 +66,13 @@ function heldChange(observation: Observation): StatusChange {
 
 function startReturn(observation: Observation, found: Omit<Running, 'progress'>, isPromote: boolean): Decision {
   const command = isPromote ? { command: true } : {};
-  if (observation.stable.readyEndpoints === 0) {
-    const text = `Traffic cannot return: Service ${observation.stable.service} has no ready endpoint.`;
-    return wait(
-      observation,
-      { ...unchanged(observation), ...command },
-      { notices: [{ type: 'Warning', reason: 'StableUnavailable', message: text }] },
-    );
-  }
-  return returnTo(observation, { ...found, progress: beginReturn(observation) }, command);
+  const progress = beginReturn(observation);
+  const short = tooFewForShare(observation, progress);
+  if (short === undefined) return returnTo(observation, { ...found, progress }, command);
+  const reason = observation.stable.readyEndpoints === 0 ? 'StableUnavailable' : short.reason;
+  const message = `Traffic cannot return: ${short.message}`;
+  const notices = [{ type: 'Warning', reason, message }] as const;
+  return wait(observation, { ...unchanged(observation), ...command }, { notices });
 }
 
 function beginReturn({ nowMs, steps }: Observation): RolloutProgress {
@@ -94,23 +93,43 @@ export const returning: Question = (observation) => {
   const found = running(observation, 'Return');
   if (found === undefined) return undefined;
   if (isAsked(observation, 'promote-full')) return returnInFull(observation, found);
-  const { nowMs } = observation;
-  const isPromote = isAsked(observation, 'promote') || found.progress.full === true;
+  const { progress } = found;
   const text = {
     phase: 'Promoting',
     reason: 'ReturningToStable',
-    message: `Traffic returns to ${observation.stable.service}; the canary is at ${found.progress.weight}%.`,
+    message: `Traffic returns to ${observation.stable.service}; the canary is at ${progress.weight}%.`,
   } as const;
-  const step = returnSteps(observation.steps).findLast(({ weight }) => weight >= found.progress.weight);
-  const endMs = (parseTime(found.progress.appliedAt) ?? 0) + assumedEffectMs + (step?.durationMs ?? 0);
+  const isPromote = isAsked(observation, 'promote');
+  return (
+    (isPromote || progress.full === true ? undefined : waitInReturn(observation, progress, text)) ??
+    leaveReturnStep(observation, found, text)
+  );
+};
+
+type ReturnText = Pick<StatusChange, 'phase' | 'reason' | 'message'>;
+
+/** waitInReturn waits for the end of a step, and for what brakes; undefined where neither holds it. */
+function waitInReturn(observation: Observation, progress: RolloutProgress, text: ReturnText): Decision | undefined {
   const brake = findBrake(observation);
-  if (brake !== undefined && !isPromote) {
-    const { message, opensAt } = braked(brake, `the canary at ${found.progress.weight}%`);
+  if (brake !== undefined) {
+    const { message, opensAt } = braked(brake, `the canary at ${progress.weight}%`);
     return wait(observation, { ...text, message: `${message}.`, opensAt }, untilOpen(observation, brake));
   }
-  if (nowMs < endMs && !isPromote) return wait(observation, text, { requeueAfterMs: endMs - nowMs });
-  return returnTo(observation, found, isAsked(observation, 'promote') ? { command: true } : {});
-};
+  const step = returnSteps(observation.steps).findLast(({ weight }) => weight >= progress.weight);
+  const endMs = (parseTime(progress.appliedAt) ?? 0) + assumedEffectMs + (step?.durationMs ?? 0);
+  const leftMs = endMs - observation.nowMs;
+  return leftMs > 0 ? wait(observation, text, { requeueAfterMs: leftMs }) : undefined;
+}
+
+/** leaveReturnStep gives stable its next share, once it has the endpoints that its present one needs. */
+function leaveReturnStep(observation: Observation, found: Running, text: ReturnText): Decision {
+  const { progress } = found;
+  const command = isAsked(observation, 'promote') ? { command: true } : {};
+  const short = progress.full === true ? undefined : tooFewForShare(observation, progress);
+  if (short === undefined) return returnTo(observation, found, command);
+  const message = `Traffic returns no further than ${100 - progress.weight}%: ${short.message}`;
+  return wait(observation, { ...text, ...command, reason: short.reason, message });
+}
 
 /** returnTo makes the next step of the return; the last one leaves the route as it was before the rollout. */
 function returnTo(observation: Observation, { progress }: Running, command: { readonly command?: boolean }): Decision {

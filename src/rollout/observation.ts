@@ -18,6 +18,8 @@ export interface Problem {
 export interface ArmObservation {
   readonly service: string;
   readonly readyEndpoints: number;
+  /** autoscaler is the one of its workload where that has all the pods it may have. */
+  readonly autoscaler?: { readonly name: string; readonly maxReplicas: number } | undefined;
 }
 
 /** RevisionObservation is what a workload (or spec.revision) says; `settled` is false while old pods are still replaced. */

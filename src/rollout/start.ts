@@ -8,6 +8,7 @@ import type { Decision } from './decision.ts';
 import type { Observation, Problem, RouteObservation } from './observation.ts';
 import { baselineOf, held } from './route.ts';
 import { describePlan } from './steps.ts';
+import { tooFewToStart } from './readiness.ts';
 import { jitterOf } from './schedule.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 
@@ -169,6 +170,8 @@ function findObstacle(observation: Observation): Problem | undefined {
     return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
   if (canary.readyEndpoints === 0)
     return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint yet.` };
+  const short = tooFewToStart(observation);
+  if (short !== undefined) return short;
   if (rollout.spec.analysis.mode !== 'Disabled' && source.kind === 'NotReady')
     return { reason: source.reason, message: source.message };
   return undefined;

@@ -12,6 +12,7 @@ import type { Verdict } from '../analysis/verdict.ts';
 import { isSame } from '../api/merge-patch.ts';
 import { nextConditions } from './conditions.ts';
 import type { Observation } from './observation.ts';
+import { withMostReady } from './readiness.ts';
 import { printStep } from './steps.ts';
 
 /** statusSchema is the version of the status that this controller writes. */
@@ -71,7 +72,8 @@ export function isAtRest(status: RolloutStatus): boolean {
 /** nextStatus returns the status after `change`, with history, conditions and printed columns. */
 export function nextStatus(observation: Observation, change: StatusChange): RolloutStatus {
   const before = observation.rollout.status ?? {};
-  const progress = change.progress === undefined ? before.progress : (change.progress ?? undefined);
+  const wanted = change.progress === undefined ? before.progress : (change.progress ?? undefined);
+  const progress = wanted === undefined ? undefined : withMostReady(wanted, observation);
   const status = compact<RolloutStatus>({
     ...before,
     schema: Math.max(statusSchema, before.schema ?? statusSchema),

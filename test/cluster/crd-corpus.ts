@@ -801,6 +801,18 @@ export const rows: readonly Row[] = [
     'paused: "true"',
     'spec.paused: Invalid value: "string": spec.paused in body must be of type boolean',
   ),
+  accepted('readiness by number alone', 'readiness: {minReady: 3, policy: Minimum}'),
+  refused(
+    'readiness of none',
+    'readiness: {minReady: 0}',
+    'spec.readiness.minReady: Invalid value: 0',
+    'greater than or equal to 1',
+  ),
+  refused(
+    'an unknown policy of readiness',
+    'readiness: {policy: All}',
+    'spec.readiness.policy: Unsupported value: "All": supported values: "Proportional", "Minimum"',
+  ),
   accepted('onFailure: Pause with a deadline', 'onFailure: Pause', 'progressDeadline: 1h30m'),
   refused(
     'an unknown onFailure',

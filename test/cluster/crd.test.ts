@@ -181,6 +181,7 @@ describe('what the API server makes of a Rollout', () => {
       },
       promotion: { mode: 'Hold' },
       onDelete: 'Keep',
+      readiness: { minReady: 1, policy: 'Proportional' },
       onFailure: 'Rollback',
       progressDeadline: '30m',
       paused: false,

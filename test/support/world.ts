@@ -68,6 +68,8 @@ export class World {
   /** watermarkMs is until when samples are counted; undefined means until now. */
   watermarkMs: number | undefined;
   readonly endpoints: Record<Arm, number> = { stable: 2, canary: 2 };
+  /** autoscaled are the maxima of autoscalers that have reached them. */
+  readonly autoscaled: Partial<Record<Arm, number>> = {};
   readonly notices: Notice[] = [];
   readonly routeWrites: RouteWrite[] = [];
   /** beforeRouteWrite runs once, between the decision and the next write of the route: somebody is faster. */
@@ -429,6 +431,11 @@ export class World {
       deployment: (key) => {
         const arm = armOf(key);
         return arm === undefined ? undefined : this.#deployments[arm];
+      },
+      autoscalersOf: (key) => {
+        const maxReplicas = this.autoscaled[armOf(key) ?? 'stable'];
+        if (armOf(key) === undefined || maxReplicas === undefined) return [];
+        return [{ metadata: { name: 'shop' }, spec: { maxReplicas }, status: { desiredReplicas: maxReplicas } }];
       },
       endpointSlices: (key) => {
         const arm = armOf(key);
