@@ -83,6 +83,20 @@ describe('servers', () => {
     expect(gone.serverSets.removed).toHaveLength(1);
   });
 
+  test('decide, as Traefik, whether the route is served: whenever the first comes or the last one goes', () => {
+    const none = slice('s', []);
+    const some = slice('s', [{ addresses: ['10.0.0.1'] }]);
+    const catalog = compiled([bare, none, route([plain])], { isStrict: true });
+    for (const [changed, status] of [
+      [some, 'enabled'],
+      [none, 'disabled'],
+      [some, 'enabled'],
+      [{ ...some, object: undefined }, 'disabled'],
+    ] as const) {
+      expect(catalog.apply([changed]).routers.set).toMatchObject([{ status }]);
+    }
+  });
+
   test('stay the same when a slice says the same in other words', () => {
     const catalog = compiled([bare, slice('s', [{ addresses: ['10.0.0.1'] }]), route([plain])]);
     const change = catalog.apply([slice('s', [{ addresses: ['10.0.0.1'], conditions: { ready: true } }])]);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { defaultTransport } from '../../../../src/proxy/services/service-table.ts';
 import { seededRandom } from '../../balance/seeded-random.ts';
-import { ask, askMany, leaf, nothing, remove, set, table, weighted } from './service-builders.ts';
+import { ask, askMany, leaf, nothing, remove, server, set, table, weighted } from './service-builders.ts';
 
 test('requests are shared out by weight, and then among the servers', () => {
   const services = table([
@@ -177,4 +177,18 @@ test('a transport is found by its name, and without one it is Traefik’s defaul
   });
   services.apply({ ...nothing, transports: { set: [], removed: [own.name] } });
   expect(services.transport(own.name)).toBe(defaultTransport);
+});
+
+test('a ServerSet that changes is used by all leaves that lead to it, and one that goes leaves them without servers', () => {
+  const sets = { serverSet: 'shared' };
+  const services = table([leaf('a', [], sets), leaf('b', [], sets), weighted('route', { b: 1 })]);
+  const setTo = (...hosts: readonly string[]): void => {
+    services.apply({ ...nothing, serverSets: { set: [{ name: 'shared', servers: hosts.map(server) }], removed: [] } });
+  };
+  setTo('s1');
+  expect(['a', 'b', 'route'].map((name) => ask(services, name))).toEqual(['s1', 's1', 's1']);
+  setTo('s2');
+  expect(['a', 'b', 'route'].map((name) => ask(services, name))).toEqual(['s2', 's2', 's2']);
+  services.apply({ ...nothing, serverSets: { set: [], removed: ['shared'] } });
+  expect(['a', 'b', 'route'].map((name) => ask(services, name))).toEqual(['503 a', '503 b', '503 b']);
 });
