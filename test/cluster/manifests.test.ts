@@ -66,7 +66,7 @@ function roleOf(name: string): Role {
 describe('manifests/base', () => {
   test('is applied without an error or a warning', () => {
     expect(applied).toMatchObject({ code: 0, stderr: '' });
-    expect(applied.stdout.trim().split('\n')).toHaveLength(11);
+    expect(applied.stdout.trim().split('\n')).toHaveLength(14);
   });
 
   test('has the CRD of this tree in it', () => {

@@ -1,0 +1,167 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { putIngressRoute, putNamespace } from '../support/objects.ts';
+import { installTraefikCrds } from '../support/traefik.ts';
+
+const base = fileURLToPath(new URL('../../manifests/base', import.meta.url));
+const controllerUser = 'system:serviceaccount:sluice-system:sluice';
+const verbs = ['promote', 'promote-full', 'abort', 'retry', 'pause', 'resume'] as const;
+
+let cluster: Cluster;
+
+/** manifest is a Rollout on the IngressRoute shop. */
+function manifest(name: string, route = 'shop'): string {
+  return JSON.stringify({
+    apiVersion: 'sluice.dev/v1alpha1',
+    kind: 'Rollout',
+    metadata: { name, namespace: 'web' },
+    spec: { route: { name: route }, stable: { service: 'a' }, canary: { service: 'b' }, revision: '1' },
+  });
+}
+
+/** as calls kubectl as `user`; it returns what kubectl said, and `done` where it said yes. */
+async function as(user: string, args: readonly string[], input?: string): Promise<string> {
+  const call = ['-n', 'web', ...args, `--as=${user}`];
+  const { code, stderr } = await cluster.tryKubectl(call, input === undefined ? {} : { input });
+  return code === 0 ? 'done' : stderr.trim();
+}
+
+function command(user: string, text: string, by = user): Promise<string> {
+  const annotations = [`sluice.dev/command=${text}`, `sluice.dev/command-by=${by}`];
+  return as(user, ['annotate', 'slr', 'shop', '--overwrite', ...annotations]);
+}
+
+/** clear takes the command away as the controller does. */
+function clear(): Promise<string> {
+  return as(controllerUser, ['annotate', 'slr', 'shop', 'sluice.dev/command-', 'sluice.dev/command-by-']);
+}
+
+/** grant gives `user` a Role with these rules. */
+async function grant(user: string, rules: readonly (readonly [string, string, string])[]): Promise<void> {
+  const role = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name: user, namespace: 'web' },
+    rules: rules.map(([group, resource, names]) => ({
+      apiGroups: [group],
+      resources: [resource],
+      verbs: names.split(' '),
+    })),
+  };
+  await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(role) });
+  await cluster.kubectl(['-n', 'web', 'create', 'rolebinding', user, `--role=${user}`, `--user=${user}`]);
+}
+
+beforeAll(async () => {
+  cluster = await startCluster({ controllerManager: false });
+  await installTraefikCrds(cluster);
+  await cluster.kubectl(['apply', '--server-side', '-k', base]);
+  await putNamespace(cluster, 'web');
+  for (const name of ['shop', 'till']) {
+    await putIngressRoute(cluster, {
+      namespace: 'web',
+      name,
+      host: 'shop.example',
+      services: [{ name: 'a', port: 80 }],
+    });
+  }
+  const rollouts = ['sluice.dev', 'rollouts', 'get list create update patch'] as const;
+  await grant('author', [rollouts, ['traefik.io', 'ingressroutes', 'patch']]);
+  await grant('visitor', [rollouts]);
+  await grant('pauser', [rollouts, ['sluice.dev', 'rollouts/pause', 'update']]);
+  await grant('operator', [rollouts, ...verbs.map((verb) => ['sluice.dev', `rollouts/${verb}`, 'update'] as const)]);
+  // The API server takes a moment to know rights and policy.
+  await eventually(async () => (await as('visitor', ['get', 'slr'])) === 'done');
+  await eventually(async () =>
+    (await as('visitor', ['create', '--dry-run=server', '-f', '-'], manifest('probe'))).includes('may not patch'),
+  );
+  expect(await as('author', ['create', '-f', '-'], manifest('shop'))).toBe('done');
+});
+afterAll(() => cluster?.stop());
+
+describe('a Rollout', () => {
+  test('is pointed at a route only by who may patch that route', async () => {
+    expect(await as('visitor', ['create', '-f', '-'], manifest('mine'))).toContain(
+      'spec.route.name: visitor may not patch IngressRoute shop; a Rollout on it takes that right',
+    );
+    const aim = ['patch', 'slr', 'shop', '--type=merge', '-p', '{"spec":{"route":{"name":"till"}}}'];
+    expect(await as('visitor', aim)).toContain('visitor may not patch IngressRoute till');
+    expect(await as('author', [...aim, '--dry-run=server'])).toBe('done');
+    const canary = ['patch', 'slr', 'shop', '--type=merge', '-p', '{"spec":{"canary":{"service":"c"}}}'];
+    expect(await as('visitor', canary)).toContain('visitor may not patch IngressRoute shop');
+  });
+
+  test('may otherwise be edited by who may edit Rollouts', async () => {
+    const pause = ['patch', 'slr', 'shop', '--type=merge', '-p', '{"spec":{"paused":true}}'];
+    expect(await as('visitor', pause)).toBe('done');
+  });
+});
+
+describe('a command', () => {
+  test.each(verbs)('%s takes a right of its own', async (verb) => {
+    expect(await command('visitor', `${verb} 1 uid 1`)).toContain(
+      `sluice.dev/command: visitor may not ${verb} this Rollout; it takes the right to update rollouts/${verb}`,
+    );
+    expect(await command('operator', `${verb} 2 uid 1`)).toBe('done');
+    expect(await clear()).toBe('done');
+  });
+
+  test('of which somebody has the right is not one of the others', async () => {
+    expect(await command('pauser', 'pause 1 uid 1')).toBe('done');
+    expect(await clear()).toBe('done');
+    expect(await command('pauser', 'promote 2 uid 1')).toContain('pauser may not promote this Rollout');
+  });
+
+  test('is signed by who gives it', async () => {
+    expect(await command('operator', 'promote 3 uid 1', 'author')).toContain(
+      'sluice.dev/command-by: "author" gives no command; write your own name, operator',
+    );
+    expect(await as('operator', ['annotate', 'slr', 'shop', 'sluice.dev/command=promote 4 uid 1'])).toContain(
+      'sluice.dev/command-by: "" gives no command',
+    );
+    expect(await command('operator', 'promote 5 uid 1')).toBe('done');
+    const sign = ['annotate', 'slr', 'shop', '--overwrite', 'sluice.dev/command-by=author'];
+    expect(await as('author', sign)).toContain('who gave a command cannot be changed afterwards');
+    expect(await clear()).toBe('done');
+  });
+
+  test('cannot be taken back by who could not give it', async () => {
+    expect(await command('operator', 'abort 6 uid 1')).toBe('done');
+    const takeBack = ['annotate', 'slr', 'shop', 'sluice.dev/command-'];
+    expect(await as('pauser', takeBack)).toContain(
+      'pauser may not take back the abort of operator, which was not handled yet',
+    );
+    expect(await as('operator', takeBack)).toBe('done');
+    expect(await clear()).toBe('done');
+  });
+
+  test('that does not exist is refused with those that do', async () => {
+    expect(await command('operator', 'explode 7 uid 1')).toContain(
+      '"explode" is not one of promote, promote-full, abort, retry, pause, resume',
+    );
+  });
+
+  test('is what the role of the base lets editors give', async () => {
+    await cluster.kubectl(['-n', 'web', 'create', 'rolebinding', 'ed', '--clusterrole=sluice-command', '--user=ed']);
+    await cluster.kubectl(['-n', 'web', 'create', 'rolebinding', 'ed2', '--clusterrole=sluice-edit', '--user=ed']);
+    await cluster.kubectl(['-n', 'web', 'create', 'rolebinding', 'ed3', '--clusterrole=sluice-view', '--user=ed']);
+    await eventually(async () => (await command('ed', 'resume 8 uid 1')) === 'done');
+    expect(await clear()).toBe('done');
+  });
+});
+
+test('the controller claims and lets go of any Rollout, whoever wrote it', async () => {
+  const claim = ['patch', 'slr', 'shop', '--type=merge', '-p', '{"metadata":{"finalizers":["sluice.dev/route"]}}'];
+  expect(await as(controllerUser, claim)).toBe('done');
+  const letGo = ['patch', 'slr', 'shop', '--type=merge', '-p', '{"metadata":{"finalizers":null}}'];
+  expect(await as(controllerUser, letGo)).toBe('done');
+});
+
+test('the policy is one that the API server has found no fault with', async () => {
+  const policy = JSON.parse(
+    await cluster.kubectl(['get', 'validatingadmissionpolicy', 'sluice-rollouts', '-o', 'json']),
+  ) as { readonly status?: { readonly typeChecking?: { readonly expressionWarnings?: readonly unknown[] } } };
+  expect(policy.status?.typeChecking?.expressionWarnings ?? []).toEqual([]);
+});
