@@ -274,7 +274,8 @@ describe('the rights of the controller', () => {
 
     // The same refusal twice is one event and a series of it.
     for (const nonce of ['1', '2']) {
-      await annotate(rolloutPath, { 'sluice.dev/command': `dance ${nonce}` });
+      const command = { 'sluice.dev/command': `abort ${nonce} uid-of-another 1`, 'sluice.dev/command-by': 'admin' };
+      expect((await annotate(rolloutPath, command)).status).toBe(200);
       await eventually(async () => (await read())?.metadata.annotations?.['sluice.dev/command'] === undefined);
     }
     await cluster.kubectl(['-n', 'web', 'delete', 'rollouts.sluice.dev', 'shop']);
