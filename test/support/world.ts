@@ -216,9 +216,13 @@ export class World {
     const kind = this.verdict === 'Silence' ? 'Pass' : this.verdict;
     const { noData, ...evidence } = evidenceOf(kind, { spec, weightPercent });
     const since = isOfStep ? formatTime(sinceMs) : startedAt;
-    const counted = { ...evidence, id, since: startedAt, watermark: formatTime(this.watermarkMs ?? this.nowMs) };
+    const counted = { ...evidence, id, since: startedAt, watermark: this.#watermark() };
     const ofStep = { ...counted, step: { ...evidence.step, since } };
     return noData === undefined ? ofStep : { ...ofStep, noData: { ...noData, since } };
+  }
+
+  #watermark(): string {
+    return formatTime(this.watermarkMs ?? this.nowMs);
   }
 
   /** #unbegun adds to evidence of nothing that its past could not be read, if so. */
