@@ -124,11 +124,13 @@ function watchStep(
 
 /** leaveStep goes on if nothing holds the step: then to a pause, to the next weight, or to success. */
 function leaveStep(observation: Observation, found: Running, endMs: number): Decision {
-  const obstacle = findObstacle(observation, found.progress, endMs);
+  const unproven = findUnproven(observation, found.progress, endMs);
+  const untilMs = unproven === undefined ? undefined : unprovenUntilMs(observation, endMs);
+  // Also where there are too few endpoints for more: a rollback never asks for them.
+  if (untilMs !== undefined && observation.nowMs >= untilMs)
+    return rollBack(observation, found, inconclusiveTooLong(observation));
+  const obstacle = findObstacle(observation, found.progress, unproven);
   if (obstacle !== undefined) {
-    const untilMs = obstacle === observation.verdict ? unprovenUntilMs(observation, endMs) : undefined;
-    if (untilMs !== undefined && observation.nowMs >= untilMs)
-      return rollBack(observation, found, inconclusiveTooLong(observation));
     const message = `Canary held at ${found.progress.weight}% (step ${stepName(observation, found.progress)}): ${obstacle.message}`;
     const again = untilMs === undefined ? {} : { requeueAfterMs: untilMs - observation.nowMs };
     return wait(observation, { phase: 'Progressing', reason: obstacle.reason, message }, again);
@@ -147,18 +149,18 @@ function nextIndex({ steps }: Observation, { index, weight, full }: RolloutProgr
   return weight < 100 ? steps.findIndex((step) => step.kind === 'Weight' && step.weight === 100) : steps.length;
 }
 
-function findObstacle(observation: Observation, progress: RolloutProgress, endMs: number): Problem | undefined {
+function findObstacle(
+  observation: Observation,
+  progress: RolloutProgress,
+  unproven: Problem | undefined,
+): Problem | undefined {
   const { stable, canary } = observation;
   if (canary.readyEndpoints === 0)
     return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint.` };
   // Without stable's entry any weight is everything.
   if (stable.readyEndpoints === 0 && progress.weight < 100)
     return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
-  return (
-    tooFewForShare(observation, progress) ??
-    findUnproven(observation, progress, endMs) ??
-    findStale(observation, progress)
-  );
+  return tooFewForShare(observation, progress) ?? unproven ?? findStale(observation, progress);
 }
 
 /** findStale: after a night or a freeze what was counted before says little; one block from after it has to agree. */

@@ -64,6 +64,8 @@ function ready(observation: Observation, after: RolloutStatus): Finding {
 }
 
 function reconciling(after: RolloutStatus): Finding {
+  // kstatus reads the conditions in their order: what is stalled must not be reconciling, too.
+  if (isOverdue(after)) return { ...finding('Reconciling', after), status: 'False' };
   const isMoving = ['Pending', 'Progressing', 'Paused', 'Promoting', 'RollingBack'].includes(after.phase ?? '');
   if (!isMoving)
     return { type: 'Reconciling', status: 'False', reason: 'AtRest', message: 'No rollout is in progress.' };
@@ -71,10 +73,13 @@ function reconciling(after: RolloutStatus): Finding {
 }
 
 function stalled(after: RolloutStatus): Finding {
-  const isOverdue = after.phase === 'Pending' && after.reason === 'ProgressDeadlineExceeded';
-  const isStalled = isOverdue || after.phase === 'Failed' || after.phase === 'Degraded';
+  const isStalled = isOverdue(after) || after.phase === 'Failed' || after.phase === 'Degraded';
   if (!isStalled) return { type: 'Stalled', status: 'False', reason: 'NotStalled', message: 'Nothing is stuck.' };
   return finding('Stalled', after);
+}
+
+function isOverdue({ phase, reason }: RolloutStatus): boolean {
+  return phase === 'Pending' && reason === 'ProgressDeadlineExceeded';
 }
 
 function finding(type: string, after: RolloutStatus): Finding {

@@ -17,7 +17,7 @@
  */
 import { forward, planEdited, promoteAsked } from './advance.ts';
 import { statusOf, unchanged, wait, type Question } from './answer.ts';
-import { pauseAsked, resumeAsked } from './brake.ts';
+import { ignored, pauseAsked, resumeAsked } from './brake.ts';
 import { writeOverdue } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import { finalizer } from './decision.ts';
@@ -35,7 +35,7 @@ import {
 import { drifted, stableLost } from './drift.ts';
 import { routeGone, routeRecreated, ruleAdded } from './route.ts';
 import { firstSight, isUndecided, notReady, resting, retryAsked } from './start.ts';
-import { isAtRest, statusSchema } from './status.ts';
+import { isAtRest, isWorthWriting, statusSchema } from './status.ts';
 import { retargeted } from './retarget.ts';
 
 /** commandHandled removes the annotation of a command that status says was handled. */
@@ -116,9 +116,31 @@ const questions: readonly Question[] = [
 export function decide(observation: Observation): Decision {
   for (const question of questions) {
     const decision = question(observation);
-    if (decision !== undefined) return fence(observation, decision);
+    if (decision !== undefined) return fence(observation, answered(observation, decision));
   }
   return wait(observation, unchanged(observation));
+}
+
+/** These answer a command also where something else decides, and go on deciding: a rollback that waits, a stable that is gone. */
+const answers: readonly Question[] = [
+  commandHandled,
+  commandStale,
+  pauseAsked,
+  resumeAsked,
+  promoteAsked,
+  (observation) =>
+    ignored(observation, `The command ${observation.command?.verb} is not executed: ${why(observation)}`),
+];
+
+/** answered: nobody's command is left until what is waited for has come, and it is a surprise. What is not stored yet comes first. */
+function answered(observation: Observation, decision: Decision): Decision {
+  if (observation.command === undefined || (decision.kind !== 'Wait' && decision.kind !== 'Raise')) return decision;
+  if (isWorthWriting(statusOf(observation), decision.status)) return decision;
+  return answers.map((question) => question(observation)).find((answer) => answer !== undefined) ?? decision;
+}
+
+function why({ problems, rollout }: Observation): string {
+  return problems[0]?.message ?? rollout.status?.message ?? '';
 }
 
 /**

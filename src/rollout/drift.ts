@@ -47,7 +47,8 @@ function standIn(observation: Observation, found: Running): Decision | undefined
   const isPlaced = place(observation, found, targetFor(weight)).isPlaced;
   if (!canServe || (weight === 100 && isPlaced)) return undefined;
   const message = `Service ${observation.stable.service} has no ready endpoint; the canary gets everything until it has one.`;
-  const change = { phase: 'Degraded', reason: 'StableUnavailable', message, weight: 100 } as const;
+  const stalled = { phase: 'Degraded', reason: 'StableUnavailable', message, weight: 100 } as const;
+  const change = { ...stalled, ...unhurried(found.progress) };
   return isPlaced ? wait(observation, change) : raise(observation, targetFor(weight), change);
 }
 
@@ -187,8 +188,16 @@ function recover(observation: Observation, found: Touched, drift: Drift): Decisi
   const placement = place(observation, found, targetFor(drift.weight));
   if (placement.canaryPercent > allowed) return wait(observation, unchanged(observation));
   if (!isPendingRaise(found)) return correctUpwards(observation, found, drift);
-  if (!isBlind(observation, found)) return raise(observation, targetFor(drift.weight), unchanged(observation));
+  if (!isBlind(observation, found)) return raise(observation, targetFor(drift.weight), goingOn(observation, drift));
   return wait(observation, { ...unchanged(observation), ...unhurried(progress) }, { requeueAfterMs: raiseSpacingMs });
+}
+
+/** goingOn: what held the raise holds it no more; from here on it counts whether the route takes it (deadline.ts). */
+function goingOn(observation: Observation, { percent, weight }: Drift): StatusChange {
+  const before = unchanged(observation);
+  if (before.phase === 'Progressing') return before;
+  const message = `The canary goes from ${percent}% to ${weight}%.`;
+  return { phase: 'Progressing', reason: 'StepStarted', message };
 }
 
 /** unhurried: while no write is tried, the time that it may take does not run. */

@@ -27,9 +27,7 @@ export const holding: Question = (observation) => {
   const found = touched(observation);
   if (found === undefined || !isHolding(found.status)) return undefined;
   const { stableRevision: stable, canaryRevision } = observation;
-  if (isAsked(observation, 'promote-full'))
-    return returnInFull(observation, { ...found, progress: beginReturn(observation) });
-  const isPromote = isAsked(observation, 'promote');
+  const isPromote = isAsked(observation, 'promote') || isAsked(observation, 'promote-full');
   if (isPromote || isStableNew(observation)) return startReturn(observation, found, isPromote);
   // A stable workload that is named only now has not changed: it is what a change will be told by.
   const isFirst = found.status.stableRevision === undefined && stable !== undefined;
@@ -67,6 +65,8 @@ function heldChange(observation: Observation): StatusChange {
 function startReturn(observation: Observation, found: Omit<Running, 'progress'>, isPromote: boolean): Decision {
   const command = isPromote ? { command: true } : {};
   const progress = beginReturn(observation);
+  if (isAsked(observation, 'promote-full') && observation.stable.readyEndpoints > 0)
+    return returnInFull(observation, { ...found, progress });
   const short = tooFewForShare(observation, progress);
   if (short === undefined) return returnTo(observation, { ...found, progress }, command);
   const reason = observation.stable.readyEndpoints === 0 ? 'StableUnavailable' : short.reason;
@@ -125,7 +125,9 @@ function waitInReturn(observation: Observation, progress: RolloutProgress, text:
 function leaveReturnStep(observation: Observation, found: Running, text: ReturnText): Decision {
   const { progress } = found;
   const command = isAsked(observation, 'promote') ? { command: true } : {};
-  const short = progress.full === true ? undefined : tooFewForShare(observation, progress);
+  // All the way asks for no share; but without any endpoint the route would stay as it is.
+  const isEnough = progress.full === true && observation.stable.readyEndpoints > 0;
+  const short = isEnough ? undefined : tooFewForShare(observation, progress);
   if (short === undefined) return returnTo(observation, found, command);
   const message = `Traffic returns no further than ${100 - progress.weight}%: ${short.message}`;
   return wait(observation, { ...text, ...command, reason: short.reason, message });

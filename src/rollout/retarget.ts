@@ -28,6 +28,7 @@ export const retargeted: Question = (observation) => {
     revision: null,
     promotedRevision: null,
     stableRevision: null,
+    waitingSince: null,
     analysis: 'Forget',
   } as const;
   const found = touched(observation);

@@ -4,6 +4,7 @@ import { formatTime, parseTime } from '../clock.ts';
 import {
   isAsked,
   lower,
+  percentOf,
   place,
   raise,
   running,
@@ -17,7 +18,9 @@ import {
 } from './answer.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
+import { held } from './route.ts';
 import { isHolding, type StatusChange } from './status.ts';
+import { indexForWeight, printStep } from './steps.ts';
 
 /** rollBack puts the route back in one patch, before anything else, or says what it is waiting for. */
 export function rollBack(
@@ -162,13 +165,28 @@ export const analysisFailed: Question = (observation) => {
 };
 
 /** stopAtFailure holds the canary where it is. A second failure says nothing new, and a person may come between. */
-function stopAtFailure(observation: Observation, { progress, status }: Running): Decision | undefined {
+function stopAtFailure(observation: Observation, found: Running): Decision | undefined {
+  const { progress, status } = found;
   if (progress.hold?.reason === 'AnalysisFailed') return undefined;
-  const message = `${observation.verdict.message} The canary stays at ${progress.weight}% (step ${status.step ?? ''}) until promote or abort, as spec.onFailure says.`;
-  const since = formatTime(observation.nowMs);
-  const hold = { reason: 'AnalysisFailed', message, since } as const;
-  const { full: _full, ...rest } = progress;
-  return wait(observation, { phase: 'Paused', reason: 'AnalysisFailed', message, progress: { ...rest, hold } });
+  if (progress.appliedAt === undefined) return stopBeforeRaise(observation, found);
+  const why = { reason: 'AnalysisFailed', message: stopMessage(observation, progress.weight, status.step) } as const;
+  const hold = { ...why, since: formatTime(observation.nowMs) };
+  const { full: _full, promoted: _promoted, ...rest } = progress;
+  return wait(observation, { phase: 'Paused', ...why, progress: { ...rest, hold } });
+}
+
+/** stopBeforeRaise holds the canary where it was: a raise that was decided and not made is not made any more. */
+function stopBeforeRaise(observation: Observation, found: Running): Decision {
+  const percent = percentOf(found.route);
+  // More than before is only what stable cannot serve.
+  const weight = Math.min(percent, found.progress.from);
+  const step = printStep(indexForWeight(observation.steps, weight), observation.steps);
+  const why = { reason: 'AnalysisFailed', message: stopMessage(observation, weight, step), weight } as const;
+  return wait(observation, { ...held(observation, found, why), weight: percent });
+}
+
+function stopMessage({ verdict }: Observation, weight: number, step = ''): string {
+  return `${verdict.message} The canary stays at ${weight}% (step ${step}) until promote or abort, as spec.onFailure says.`;
 }
 
 /** restorePending finishes putting the route back as it was, once an entry that was withheld has ready endpoints again. */

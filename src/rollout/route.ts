@@ -88,6 +88,7 @@ export function held(
 ): StatusChange {
   const now = formatTime(observation.nowMs);
   const { reason, message, weight } = why;
+  const { mostReady } = found?.status.progress ?? {};
   const progress: RolloutProgress = {
     direction: 'Forward',
     index: indexForWeight(observation.steps, weight),
@@ -98,6 +99,7 @@ export function held(
     appliedAt: now,
     plan: describePlan(observation.steps),
     hold: { reason, message, since: now },
+    ...(mostReady === undefined ? {} : { mostReady }),
   };
   return { phase: 'Paused', reason, message, weight, progress };
 }

@@ -25,7 +25,7 @@ export const notReady: Question = (observation) => {
 };
 
 function pending(problem: Problem): StatusChange {
-  return { phase: 'Pending', reason: problem.reason, message: problem.message };
+  return { phase: 'Pending', reason: problem.reason, message: problem.message, waitingSince: null };
 }
 
 /** firstSight looks at a Rollout without status: it never moves traffic, whatever the route says. */

@@ -42,7 +42,7 @@ export function moveAt(standing: Standing, place: StepPlace): StepMove {
 function stepEndMs(place: StepPlace, step: PlannedStep | undefined): number | undefined {
   if (place.promoted === true || step === undefined) return 0;
   // Whoever goes all the way still sees for a while what only shows at 100 %.
-  if (place.full === true && place.weight < 100) return 0;
+  if (place.full === true && (place.weight < 100 || step.kind === 'Pause')) return 0;
   if (step.durationMs === undefined) return undefined;
   const startMs = step.kind === 'Weight' ? effectMs(place) : (parseTime(place.enteredAt) ?? 0);
   return startMs + step.durationMs;
