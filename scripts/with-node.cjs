@@ -18,30 +18,40 @@ function isNewEnough(version) {
   return parts[0] > MINIMUM[0] || (parts[0] === MINIMUM[0] && parts[1] >= MINIMUM[1]);
 }
 
+function isInstalled(name) {
+  return fs.existsSync(path.join(root, 'node_modules', name));
+}
+
+var bundled = path.join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+
 function findNode() {
-  var bundled = path.join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   if (runs(bundled)) return bundled;
   return isNewEnough(process.version) ? process.execPath : undefined;
 }
 
-var node = findNode();
+// Three ordinary ways to have no new Node after `npm ci`: NODE_ENV=production, `ignore-scripts`, and a system such as
+// Alpine for which the package has none.
+function remedy() {
+  if (!isInstalled('node')) return 'run `npm ci --include=dev` to get it, or install a newer Node';
+  if (!fs.existsSync(bundled))
+    return 'run `npm rebuild node --ignore-scripts=false` to get it, or install a newer Node';
+  return 'install a newer Node, because the one in node_modules does not run on this system';
+}
+
 var target = process.argv[2];
 if (!target) {
   console.error('usage: node scripts/with-node.cjs <script or tool> [arguments]');
   process.exit(2);
 }
-if (!node) {
-  console.error(
-    'Sluice needs Node ' +
-      MINIMUM.join('.') +
-      ' or newer and found ' +
-      process.version +
-      '; run `npm rebuild node --ignore-scripts=false` (npm 12: `npm ci --allow-scripts=node`) to get it, or install a newer Node.',
-  );
+if (!isInstalled('undici')) {
+  console.error('The packages of Sluice are not installed; run `npm ci` first.');
   process.exit(1);
 }
-if (!fs.existsSync(path.join(root, 'node_modules', 'undici'))) {
-  console.error('The packages of Sluice are not installed; run `npm ci` first.');
+var node = findNode();
+if (!node) {
+  console.error(
+    'Sluice needs Node ' + MINIMUM.join('.') + ' or newer and found ' + process.version + '; ' + remedy() + '.',
+  );
   process.exit(1);
 }
 var isTool = !/[./]/.test(target);

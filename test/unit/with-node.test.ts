@@ -62,12 +62,15 @@ describe('scripts/with-node.cjs', () => {
     'says in one sentence what to do on Node %s',
     async (version) => {
       install();
+      put('node_modules/node/package.json', '{}');
       put('hello.js', '');
-      const { code, stdout, stderr } = await start(['hello.js'], asVersion(version));
-      expect([code, stdout]).toEqual([1, '']);
-      expect(stderr).toMatch(
-        new RegExp(`^Sluice needs Node 22\\.19 or newer and found ${version}; run \`npm rebuild node[^\n]+\\.\n$`),
-      );
+      expect(await start(['hello.js'], asVersion(version))).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr:
+          `Sluice needs Node 22.19 or newer and found ${version}; ` +
+          'run `npm rebuild node --ignore-scripts=false` to get it, or install a newer Node.\n',
+      });
     },
   );
 
@@ -90,16 +93,30 @@ describe('scripts/with-node.cjs', () => {
     install();
     put('node_modules/node/bin/node', '#!/bin/sh\nexit 1\n');
     chmodSync(path.join(root, 'node_modules/node/bin/node'), 0o755);
-    const { code, stderr } = await start(['hello.js'], asVersion('v18.20.4'));
-    expect([code, stderr.split('\n').length]).toEqual([1, 2]);
-  });
-
-  it('says in one sentence that the packages are missing', async () => {
-    expect(await start(['hello.js'])).toMatchObject({
+    expect(await start(['hello.js'], asVersion('v18.20.4'))).toMatchObject({
       code: 1,
-      stderr: 'The packages of Sluice are not installed; run `npm ci` first.\n',
+      stderr:
+        'Sluice needs Node 22.19 or newer and found v18.20.4; ' +
+        'install a newer Node, because the one in node_modules does not run on this system.\n',
     });
   });
+
+  it('asks for the package where npm left out what is for development', async () => {
+    install();
+    const { code, stderr } = await start(['hello.js'], asVersion('v20.20.2'));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Sluice needs Node [^\n]+; run `npm ci --include=dev` to get it, [^\n]+\.\n$/);
+  });
+
+  it.each(['v20.20.2', 'v26.10.0'])(
+    'says in one sentence that the packages are missing, on Node %s',
+    async (version) => {
+      expect(await start(['hello.js'], asVersion(version))).toMatchObject({
+        code: 1,
+        stderr: 'The packages of Sluice are not installed; run `npm ci` first.\n',
+      });
+    },
+  );
 
   it('says how it is used where it is told nothing', async () => {
     install();
