@@ -219,13 +219,18 @@ export const rolloutRules: readonly RolloutRule[] = [
   ...checkRules,
 ];
 
+const placedRules = rolloutRules.map((each) => ({
+  ...each,
+  parts: each.field.split(/\.|(?=\[\])/).filter((part) => part !== ''),
+}));
+
 /**
  * validateRollout returns what the rules have against a Rollout, which must have the types and the defaults of the schema.
  * `old` is the Rollout before the change; without it there is no change.
  */
 export function validateRollout(rollout: Rollout, old?: Rollout): readonly FieldProblem[] {
-  return rolloutRules.flatMap(({ field, message, holds, blames }) =>
-    nodesAt(rollout, field)
+  return placedRules.flatMap(({ parts, message, holds, blames }) =>
+    nodesAt(rollout, parts)
       .filter(({ value }) => !holds(value, old))
       .map(({ path, value }): FieldProblem => {
         if (blames !== undefined) return { path: blames, message: `Forbidden: ${message}` };
@@ -240,8 +245,7 @@ interface Node {
   readonly value: unknown;
 }
 
-function nodesAt(root: object, field: string): readonly Node[] {
-  const parts = field.split(/\.|(?=\[\])/).filter((part) => part !== '');
+function nodesAt(root: object, parts: readonly string[]): readonly Node[] {
   return parts.reduce<readonly Node[]>(
     (nodes, part) => nodes.flatMap((node) => (part === '[]' ? itemsOf(node) : childOf(node, part))),
     [{ path: [], value: root }],

@@ -5,16 +5,28 @@ import type { FieldPath, FieldProblem } from '../api/field-path.ts';
 const deepest = 100;
 
 /** findUnstorable returns the first value that is no JSON, undefined where all of it is. */
-export function findUnstorable(value: unknown, path: FieldPath = []): FieldProblem | undefined {
-  if (path.length > deepest) {
-    return { path: path.slice(0, 3), message: `Invalid value: nested more than ${deepest} levels deep` };
-  }
+export function findUnstorable(value: unknown): FieldProblem | undefined {
+  const found = findBelow(value, 0);
+  if (found === undefined) return undefined;
+  const path = found.path.toReversed();
+  // Where there is no end, the way in says enough.
+  return { path: path.length > deepest ? path.slice(0, 3) : path, message: `Invalid value: ${found.message}` };
+}
+
+/** Found has the path backwards: it is put together on the way back, only where there is something to tell. */
+interface Found {
+  readonly path: FieldPath;
+  readonly message: string;
+}
+
+function findBelow(value: unknown, depth: number): Found | undefined {
+  if (depth > deepest) return { path: [], message: `nested more than ${deepest} levels deep` };
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
   if (typeof value === 'number' && Number.isFinite(value)) return undefined;
-  if (Array.isArray(value)) return firstOf(value.entries(), path);
-  if (typeof value === 'object' && isPlain(value)) return firstOf(Object.entries(value), path);
+  if (Array.isArray(value)) return firstOf(value.entries(), depth);
+  if (typeof value === 'object' && isPlain(value)) return firstOf(Object.entries(value), depth);
   const found = typeof value === 'number' ? String(value) : typeof value;
-  return { path, message: `Invalid value: ${found}: write text, a number, true, false, a list or a mapping` };
+  return { path: [], message: `${found}: write text, a number, true, false, a list or a mapping` };
 }
 
 function isPlain(value: object): boolean {
@@ -22,10 +34,10 @@ function isPlain(value: object): boolean {
   return prototype === null || prototype === Object.prototype;
 }
 
-function firstOf(entries: Iterable<readonly [string | number, unknown]>, path: FieldPath): FieldProblem | undefined {
+function firstOf(entries: Iterable<readonly [string | number, unknown]>, depth: number): Found | undefined {
   for (const [part, inner] of entries) {
-    const found = findUnstorable(inner, [...path, part]);
-    if (found !== undefined) return found;
+    const found = findBelow(inner, depth + 1);
+    if (found !== undefined) return { ...found, path: [...found.path, part] };
   }
   return undefined;
 }

@@ -119,7 +119,8 @@ export function withDefaults(schema: StructuralSchema | undefined, value: unknow
 
 function orDefault(schema: StructuralSchema | undefined, value: unknown): unknown {
   if (value !== null || schema === undefined || schema.nullable === true) return value;
-  return structuredClone(schema.default ?? null);
+  const given = schema.default ?? null;
+  return typeof given === 'object' ? structuredClone(given) : given;
 }
 
 /** findDuplicates returns the items of sets, and of lists with keys, that are there already. */
