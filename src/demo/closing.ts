@@ -16,7 +16,8 @@ export function nextLines({ demo, program }: Typed): readonly string[] {
   return [
     'Next:',
     `  ${keep.padEnd(width)}   leaves it running, to release something yourself`,
-    `  ${standalone.padEnd(width)}   this for your own services, without a cluster`,
+    `  ${standalone.padEnd(width)}   your services, no cluster: docs/standalone.md`,
+    `  ${'README.md'.padEnd(width)}   how it goes on a cluster, behind Traefik`,
   ];
 }
 

@@ -90,8 +90,9 @@ class Demo {
   async run(): Promise<boolean> {
     const { terminal } = this.#host;
     const { json = false, keep = false } = this.#call;
+    if (this.#isLive) this.#show.update(this.#view());
+    else terminal.write(opening(this.#view()));
     const serving = await this.#open();
-    if (!this.#isLive) terminal.write(opening(this.#view()));
     await this.#release(serving);
     await this.#watch((view) => view.stories.every(hasEnded));
     await this.#watch(() => false, afterwardsMs);
@@ -198,13 +199,13 @@ class Demo {
   }
 
   #view(): DemoView {
-    const [before = noTally] = this.#tallies;
+    const before = this.#tallies.find(({ atMs }) => atMs > 0) ?? noTally;
     const after = this.#tally;
     const elapsedMs = after.atMs - before.atMs;
     return {
       seconds: (this.#host.clock.monotonicMs() - this.#startMs) / 1000,
       seed: this.#seed,
-      rate: elapsedMs > 0 && before.atMs > 0 ? ((requestsOf(after) - requestsOf(before)) * 1000) / elapsedMs : 0,
+      rate: elapsedMs > 0 ? ((requestsOf(after) - requestsOf(before)) * 1000) / elapsedMs : 0,
       releasedAtMs: this.#releasedAtMs,
       stories: stories.map((story) => ({
         story,

@@ -80,7 +80,7 @@ export function tellEnding(view: DemoView): readonly string[] {
     if (phase !== ending)
       return `${name}: ${phase}, which is not how it should end (${ending}). ${one.status.message ?? ''}`;
     return phase === 'Succeeded'
-      ? `${name}: v2 was promoted, and answers everything ${secondsToPromotion} s after its first request.`
+      ? `${name}: v2 was promoted; ${secondsToPromotion} s after its first request it answered everything.`
       : `${name}: v2 was taken back ${secondsToRollback} s after its first request; ${share} were its errors.`;
   });
 }

@@ -75,7 +75,8 @@ function newsOf({ phase, reason, weight = 0 }: RolloutStatus): string {
 /** opening says in plain lines what the view shows all the time. */
 export function opening({ seconds, seed, stories }: DemoView): string {
   const lines = [
-    `Two shops are open behind the proxy of Sluice; their clients send real requests (seed ${seed}).`,
+    `Two hosts are behind the proxy of Sluice, and clients send them real requests (seed ${seed}).`,
+    'v1, the stable version, answers everything. In a moment v2, the canary, is released on both.',
     ...stories.map(({ story }) => `${hostOf(story.name)}: ${story.title}.`),
     differencesText(),
   ];

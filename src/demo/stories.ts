@@ -34,7 +34,7 @@ export const stories: readonly Story[] = [
   },
   {
     name: 'bad',
-    title: 'v2 answers 15% with 500, and takes half as long again',
+    title: 'v2 answers 15% with 500, takes 50% longer',
     versions: { stable: usual, canary: { errorRatio: 0.15, medianMs: 135 } },
     ending: 'Failed',
   },

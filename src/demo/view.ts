@@ -79,10 +79,17 @@ function differs(screen: Screen): readonly string[] {
 /** differencesText names the values that are not the defaults. */
 export function differencesText(): string {
   const listed = differences.map(({ field, value, default: usual }) => `${field} ${value} (${usual})`);
-  return `Not the defaults: ${listed.join(', ')}.`;
+  return `To end in a minute, unlike the defaults (in brackets): ${listed.join(', ')}.`;
 }
 
 const linesWithoutMessage = 6;
+
+/** beforeRelease explains what the rows show while there is nothing else to say. */
+const beforeRelease =
+  'v1, the stable version, answers everything. In a moment v2, the canary, is released. Weight is the share of the ' +
+  'requests that it is to get, observed is what it gets.';
+/** versions are what the stories call the two arms. */
+const versions: Readonly<Record<Arm, string>> = { stable: 'stable v1', canary: 'canary v2' };
 
 function storyLines(
   { story, status, tally, observed }: StoryView,
@@ -90,7 +97,7 @@ function storyLines(
   { screen, messageLines }: { readonly screen: Screen; readonly messageLines: number },
 ): readonly string[] {
   const weight = (status.weight ?? 0) / 100;
-  const told = judgement(status.message ?? 'Stable serves everything; the release comes in a moment.');
+  const told = judgement(status.message ?? beforeRelease);
   const message = wrap(told, screen.width - indent.length, messageLines);
   const filler = Array.from({ length: messageLines - message.length }, () => '');
   return [
@@ -148,9 +155,9 @@ function barLine(
 function armLine(arm: Arm, tally: HostTally, screen: Screen): string {
   const { requests, errors, totalMs }: Answers = tally[arm];
   const ratio = requests === 0 ? '' : ` (${percent(errors / requests)})`;
-  const mean = requests === 0 ? '' : `, ${Math.round(totalMs / requests)} ms on average`;
+  const mean = requests === 0 ? '' : `, ${grouped(totalMs / requests)} ms on average`;
   const lost = arm === 'stable' && tally.lost > 0 ? `, ${grouped(tally.lost)} answered by nobody` : '';
-  const start = `${indent}${padded(arm, labelWidth)}${grouped(requests)} answers, `;
+  const start = `${indent}${padded(versions[arm], labelWidth)}${grouped(requests)} answers, `;
   const bad = `${grouped(errors)} ${errors === 1 ? 'error' : 'errors'}${ratio}`;
   const line = cut(`${start}${bad}${mean}${lost}`, screen.width);
   const isNotable = requests > 0 && errors / requests > 0.05;
@@ -162,8 +169,8 @@ function trail({ history = [] }: RolloutStatus, releasedAtMs: number | undefined
   if (releasedAtMs === undefined) return '';
   const marks = history.flatMap(({ time, reason, to, weight }) => {
     const seconds = Math.max(0, ((parseTime(time) ?? releasedAtMs) - releasedAtMs) / 1000).toFixed(0);
-    if (to === 'Succeeded' || to === 'Failed') return [`${seconds} s ${to}`];
-    return reason === 'StepStarted' ? [`${seconds} s ${weight}%`] : [];
+    if (to === 'Succeeded' || to === 'Failed') return [`${to} at ${seconds} s`];
+    return reason === 'StepStarted' ? [`${weight}% at ${seconds} s`] : [];
   });
-  return marks.length === 0 ? '' : `release + ${marks.join(', ')}`;
+  return marks.length === 0 ? '' : `after the release: ${marks.join(', ')}`;
 }

@@ -6,7 +6,8 @@ test('what to type next is what works here', () => {
   expect(nextLines({ demo: 'npm run demo --', program: 'npm start --' })).toEqual([
     'Next:',
     '  npm run demo -- --keep        leaves it running, to release something yourself',
-    '  npm start -- standalone DIR   this for your own services, without a cluster',
+    '  npm start -- standalone DIR   your services, no cluster: docs/standalone.md',
+    '  README.md                     how it goes on a cluster, behind Traefik',
   ]);
 });
 

@@ -49,7 +49,7 @@ test('a story that goes on has not ended', () => {
 
 test('the last sentences have the numbers, or what went wrong', () => {
   expect(tellEnding(viewOf('Succeeded', 'Failed'))).toEqual([
-    'good: v2 was promoted, and answers everything 26 s after its first request.',
+    'good: v2 was promoted; 26 s after its first request it answered everything.',
     'bad: v2 was taken back 9.2 s after its first request; 61 of 9,501 answers (0.64%) were its errors.',
   ]);
   expect(tellEnding(viewOf('Progressing', 'Failed'))[0]).toBe(

@@ -88,6 +88,7 @@ describe('elsewhere', () => {
   test('the opening names seed, stories and the values that differ', () => {
     const text = opening(viewOf());
     expect(text).toContain('seed 1');
+    expect(text).toContain('v1, the stable version, answers everything.');
     expect(text).toContain('bad.localhost: v2 answers 15% with 500');
     expect(text).toContain('errorRatio.maxIncrease 2pp (0.5pp)');
   });

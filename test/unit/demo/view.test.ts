@@ -62,27 +62,27 @@ describe('the view', () => {
   test('stands one story below the other on 80 columns', () => {
     expect(frame(viewOf(), screen).join('\n')).toMatchInlineSnapshot(`
       "sluice demo: 600 requests/s through the proxy, seed 4711                    14 s
-      Not the defaults: steps 20% 10s, 50% 6s (5% 5m, 25% 10m, 50% 10m),
-      errorRatio.maxIncrease 2pp (0.5pp), latency.maxIncrease 100% (20%), warmup 2s
-      (60s), minStep 4s (60s), scrape interval 1s (2s).
+      To end in a minute, unlike the defaults (in brackets): steps 20% 10s, 50% 6s (5%
+      5m, 25% 10m, 50% 10m), errorRatio.maxIncrease 2pp (0.5pp), latency.maxIncrease
+      100% (20%), warmup 2s (60s), minStep 4s (60s), scrape interval 1s (2s).
 
       good.localhost: v2 is like v1                              Progressing, step 2/3
         weight    ██████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    50%
         observed  █████████████████████████████▊░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  49.7%
-        stable    2,388 answers, 7 errors (0.29%), 101 ms on average
-        canary    612 answers, 1 error (0.16%), 100 ms on average
-        release + 1 s 20%, 10 s 50%
+        stable v1 2,388 answers, 7 errors (0.29%), 101 ms on average
+        canary v2 612 answers, 1 error (0.16%), 100 ms on average
+        after the release: 20% at 1 s, 50% at 10 s
         Canary 1/612 bad (0.16%), stable 7/2388 (0.29%). Excess -1.1..+1.2 points
         (95%, tolerated +2). Latency p99 <=0.3s against 0.1-0.3s, tolerated +100%.
         Rollback evidence 0%, safety evidence 41%. About 6 s at 20% to a verdict.
 
 
-      bad.localhost: v2 answers 15% with 500, and takes half as long again      Failed
+      bad.localhost: v2 answers 15% with 500, takes 50% longer                  Failed
         weight    ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         observed  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
-        stable    2,388 answers, 7 errors (0.29%), 101 ms on average, 2 answered by...
-        canary    431 answers, 52 errors (12.1%), 153 ms on average
-        release + 1 s 20%, 10 s Failed
+        stable v1 2,388 answers, 7 errors (0.29%), 101 ms on average, 2 answered by...
+        canary v2 431 answers, 52 errors (12.1%), 153 ms on average
+        after the release: 20% at 1 s, Failed at 10 s
         The canary has more errors than stable and the margin together. Canary 1/612
         bad (0.16%), stable 7/2388 (0.29%). Excess -1.1..+1.2 points (95%, tolerated
         +2). Latency p99 <=0.3s against 0.1-0.3s, tolerated +100%. Rollback evidence
@@ -93,14 +93,15 @@ describe('the view', () => {
   test('stands them beside each other on 200 columns', () => {
     expect(frame(viewOf(), { ...screen, width: 200 }).join('\n')).toMatchInlineSnapshot(`
       "sluice demo: 600 requests/s through the proxy, seed 4711                                                                                                                                            14 s
-      Not the defaults: steps 20% 10s, 50% 6s (5% 5m, 25% 10m, 50% 10m), errorRatio.maxIncrease 2pp (0.5pp), latency.maxIncrease 100% (20%), warmup 2s (60s), minStep 4s (60s), scrape interval 1s (2s).
+      To end in a minute, unlike the defaults (in brackets): steps 20% 10s, 50% 6s (5% 5m, 25% 10m, 50% 10m), errorRatio.maxIncrease 2pp (0.5pp), latency.maxIncrease 100% (20%), warmup 2s (60s), minStep 4s
+      (60s), scrape interval 1s (2s).
 
-      good.localhost: v2 is like v1                                                Progressing, step 2/3   bad.localhost: v2 answers 15% with 500, and takes half as long again                        Failed
+      good.localhost: v2 is like v1                                                Progressing, step 2/3   bad.localhost: v2 answers 15% with 500, takes 50% longer                                    Failed
         weight    ██████████████████████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░    50%                        weight    ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
         observed  █████████████████████████████▊░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  49.7%                        observed  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     0%
-        stable    2,388 answers, 7 errors (0.29%), 101 ms on average                                         stable    2,388 answers, 7 errors (0.29%), 101 ms on average, 2 answered by nobody
-        canary    612 answers, 1 error (0.16%), 100 ms on average                                            canary    431 answers, 52 errors (12.1%), 153 ms on average
-        release + 1 s 20%, 10 s 50%                                                                          release + 1 s 20%, 10 s Failed
+        stable v1 2,388 answers, 7 errors (0.29%), 101 ms on average                                         stable v1 2,388 answers, 7 errors (0.29%), 101 ms on average, 2 answered by nobody
+        canary v2 612 answers, 1 error (0.16%), 100 ms on average                                            canary v2 431 answers, 52 errors (12.1%), 153 ms on average
+        after the release: 20% at 1 s, 50% at 10 s                                                           after the release: 20% at 1 s, Failed at 10 s
         Canary 1/612 bad (0.16%), stable 7/2388 (0.29%). Excess -1.1..+1.2 points (95%, tolerated +2).       The canary has more errors than stable and the margin together. Canary 1/612 bad (0.16%), stable
         Latency p99 <=0.3s against 0.1-0.3s, tolerated +100%. Rollback evidence 0%, safety evidence 41%.     7/2388 (0.29%). Excess -1.1..+1.2 points (95%, tolerated +2). Latency p99 <=0.3s against
         About 6 s at 20% to a verdict.                                                                       0.1-0.3s, tolerated +100%. Rollback evidence 0%, safety evidence 41%. About 6 s at 20% to a
@@ -121,8 +122,11 @@ describe('the view', () => {
       tally: { stable: empty, canary: empty, lost: 0 },
       observed: undefined,
     }));
-    const text = frame(viewOf({ stories: waiting, releasedAtMs: undefined }), screen).join('\n');
-    expect(text).toContain('the release comes in a moment');
+    const text = frame(viewOf({ stories: waiting, releasedAtMs: undefined }), screen)
+      .join(' ')
+      .replaceAll(/ +/g, ' ');
+    expect(text).toContain('In a moment v2, the canary, is released.');
+    expect(text).toContain('observed is what it gets.');
     expect(text).not.toContain('NaN');
     expect(text).not.toContain('undefined');
   });
