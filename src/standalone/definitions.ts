@@ -14,38 +14,52 @@ export interface Definition {
   readonly base: Content;
 }
 
-/** Definitions are what is to be served, and what cannot be. */
+/** Definitions are what is to be served, and what cannot be; with `isWaiting` some of that may be possible later, as it is. */
 export interface Definitions {
   readonly byId: ReadonlyMap<RecordId, Definition>;
   readonly problems: readonly FolderProblem[];
+  readonly isWaiting: boolean;
 }
 
-interface FileDefinitions {
-  readonly text: string;
+/** Known is the object before a change of its file: what the file said, and what it is, with its status. */
+export interface Known {
+  readonly base: Content;
+  readonly object: KubernetesObject;
+}
+
+/** FindKnown returns what is there already; undefined also for what is going, since the next one will be another object. */
+export type FindKnown = (id: RecordId) => Known | undefined;
+
+interface DocumentDefinitions {
   readonly definitions: readonly Definition[];
   readonly problems: readonly FolderProblem[];
+  /** isWaiting: the problem is the change, and ends with the state of the object. */
+  readonly isWaiting: boolean;
+}
+
+interface FileDefinitions extends DocumentDefinitions {
+  readonly text: string;
 }
 
 /**
  * createDefiner returns a function from a reading to its definitions. A file with a problem counts as it was when it last
- * had none; `remembered` is that of all files for the time before this process, from the state.
+ * had none; `remembered` is that of all files for the time before this process, from the state. A change that is refused
+ * because of the state of its object is judged anew each time.
  */
 export function createDefiner(
   validate: ManifestSchema,
   remembered: () => readonly Definition[],
-): (reading: FolderReading) => Definitions {
+): (reading: FolderReading, find: FindKnown) => Definitions {
   let known = new Map<string, FileDefinitions>();
   const rememberedOf = (file: string): readonly Definition[] =>
     remembered().filter((definition) => definition.file === file);
-  return ({ texts, problems, unreadable }) => {
+  return ({ texts, problems, unreadable }, find) => {
     const files = [...texts].sort(([a], [b]) => (a < b ? -1 : 1));
     known = new Map(
       files.map(([file, text]) => {
         const before = known.get(file);
-        return [
-          file,
-          before?.text === text ? before : define({ file, text, validate, before, remembered: rememberedOf }),
-        ];
+        if (before?.text === text && !before.isWaiting) return [file, before];
+        return [file, define({ file, text, judge: { validate, find }, before, remembered: rememberedOf })];
       }),
     );
     const all = [...known.values()];
@@ -58,43 +72,50 @@ export function createDefiner(
       if (other === undefined) first.set(id, definition);
       return other === undefined ? [] : [definedTwice(definition, other)];
     });
-    return { byId: first, problems: [...problems, ...all.flatMap((file) => file.problems), ...twice] };
+    return {
+      byId: first,
+      problems: [...problems, ...all.flatMap((file) => file.problems), ...twice],
+      isWaiting: all.some(({ isWaiting }) => isWaiting),
+    };
   };
+}
+
+interface Judge {
+  readonly validate: ManifestSchema;
+  readonly find: FindKnown;
 }
 
 function define({
   file,
   text,
-  validate,
+  judge,
   before,
   remembered,
 }: {
   readonly file: string;
   readonly text: string;
-  readonly validate: ManifestSchema;
+  readonly judge: Judge;
   readonly before: FileDefinitions | undefined;
   readonly remembered: (file: string) => readonly Definition[];
 }): FileDefinitions {
   const parsed = parseManifests(text);
-  const read = parsed.documents.map((document) => readDocument(file, document, validate));
+  const read = parsed.documents.map((document) => readDocument(file, document, judge));
   const problems = [
     ...parsed.problems.map((problem) => ({ file, ...problem })),
     ...read.flatMap((one) => one.problems),
   ];
   const definitions = read.flatMap((one) => one.definitions);
-  if (problems.length === 0) return { text, definitions, problems };
+  const isWaiting = read.some((one) => one.isWaiting);
+  if (problems.length === 0) return { text, definitions, problems, isWaiting };
   const last = before?.definitions ?? remembered(file);
   // Where nothing is known from before, what can be used is better than nothing.
-  return { text, definitions: last.length > 0 ? last : definitions, problems };
+  return { text, definitions: last.length > 0 ? last : definitions, problems, isWaiting };
 }
 
-function readDocument(
-  file: string,
-  document: ManifestDocument,
-  validate: ManifestSchema,
-): Pick<FileDefinitions, 'definitions' | 'problems'> {
-  const fail = (problems: readonly FieldProblem[]) => ({
+function readDocument(file: string, document: ManifestDocument, { validate, find }: Judge): DocumentDefinitions {
+  const fail = (problems: readonly FieldProblem[]): DocumentDefinitions => ({
     definitions: [],
+    isWaiting: false,
     problems: problems.map(({ path, message }) => ({
       file,
       line: document.lineOf(path),
@@ -102,15 +123,19 @@ function readDocument(
     })),
   });
   const result = validate(document.value);
-  if (result.kind === 'Ignored') return { definitions: [], problems: [] };
+  if (result.kind === 'Ignored') return { definitions: [], problems: [], isWaiting: false };
   if (result.kind === 'Invalid') return fail(result.problems);
   const object = result.object as Partial<KubernetesObject>;
   // Names that a server would make up are for `create`: each start would be another object.
   if ((object.metadata?.name ?? '') === '') return fail([{ path: ['metadata', 'name'], message: 'Required value' }]);
-  return {
-    definitions: [{ file, line: document.lineOf([]), base: contentOf(object as KubernetesObject) }],
-    problems: [],
-  };
+  const base = contentOf(object as KubernetesObject);
+  const definition = { file, line: document.lineOf([]), base };
+  const known = find(recordId(base));
+  const change = known === undefined ? result : validate(document.value, known.object);
+  if (known === undefined || change.kind !== 'Invalid')
+    return { definitions: [definition], problems: [], isWaiting: false };
+  // In a file that was not known before, too, the object stays as it is: it is not gone.
+  return { ...fail(change.problems), definitions: [{ ...definition, base: known.base }], isWaiting: true };
 }
 
 function definedTwice({ file, line, base }: Definition, first: Definition): FolderProblem {

@@ -8,6 +8,8 @@
  * a write of somebody else. Editing the annotations of a route in the middle of a rollout does not touch its weights,
  * editing the weights takes them over. At rest, when Sluice has put back what it found, there is no overlay left.
  *
+ * What may not change while a rollout runs is refused as by an API server; the file counts again when the rollout rests.
+ *
  * An object that vanishes from the folder is deleted: at once, or while it has finalizers with a deletionTimestamp, and
  * then when the last one is removed. What it owns alone and Sluice has created goes with it. Defined again later it is
  * another object, with another uid; defined in another file it is the same.
@@ -22,7 +24,6 @@ import {
   type ObjectKey,
   type ResourceKind,
 } from '../api/kubernetes.ts';
-import { isSame } from '../api/merge-patch.ts';
 import type {
   CallOptions,
   JsonPatchOperation,
@@ -34,16 +35,15 @@ import type {
 } from '../api/object-store.ts';
 import type { Clock } from '../clock.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
-import { applyDefinitions } from './apply-definitions.ts';
 import { ChangeLog, selector } from './change-log.ts';
 import { CommitQueue } from './commit-queue.ts';
-import { createDefiner, type Definition } from './definitions.ts';
+import { FolderDefinitions, type Apply } from './folder-definitions.ts';
 import type { FolderProblem } from './folder-problem.ts';
 export type { FolderProblem } from './folder-problem.ts';
 import { FolderReader } from './folder-reader.ts';
 import type { ManifestSchema } from './manifest-schema.ts';
-import { contentIn, idOf, objectOf, type Content, type RecordId } from './object-record.ts';
-import { ObjectTable, type Draft, type PresentedEndpoints } from './object-table.ts';
+import { contentIn, idOf, objectOf, type Content } from './object-record.ts';
+import { isSlice, ObjectTable, type PresentedEndpoints } from './object-table.ts';
 import { fileDisk, prepareDirectory, readState, type StateDisk } from './state-file.ts';
 import { lockState } from './state-lock.ts';
 import { createObject, patchStatusOf, patchWith, type Checks } from './write-object.ts';
@@ -73,8 +73,6 @@ export interface FolderStore extends ObjectStore {
   /** close ends all watches, settles what was written, and releases the state directory. */
   close(): Promise<void>;
 }
-
-const isSlice = selector(resources.endpointSlices, {});
 
 /**
  * openFolderStore reads the folder and the state, and follows the folder until it is closed. It throws ConfigInvalid with
@@ -117,12 +115,11 @@ class OpenFolderStore implements FolderStore {
   readonly #log: ChangeLog;
   readonly #queue: CommitQueue;
   readonly #reader: FolderReader;
+  readonly #definitions: FolderDefinitions;
   readonly #release: () => Promise<void>;
   readonly #stop = new AbortController();
   readonly #sliceListeners = new Set<(slices: readonly EndpointSlice[]) => void>();
-  #definitions: ReadonlyMap<RecordId, Definition> = new Map();
-  #problems: readonly FolderProblem[] = [];
-  #apply: (change: (draft: Draft) => void) => Promise<void> = (change) => this.#queue.write('The first look', change);
+  #apply: Apply = (change) => this.#queue.write('The first look', change);
   #slices: readonly EndpointSlice[] = [];
   /** What the slices were made of, to see when they are others. */
   #sliceContents: readonly Content[] = [];
@@ -142,21 +139,16 @@ class OpenFolderStore implements FolderStore {
       ...parts,
       clock,
       log: this.#log,
-      onCommit: () => this.#tellSlices(),
+      onCommit: () => this.#onCommit(),
       onError: (error) => options.onError?.(error),
     });
-    const define = createDefiner(options.validate, () => this.#remembered());
+    this.#definitions = new FolderDefinitions({ ...options, table: parts.table });
     this.#reader = new FolderReader({
       directory: options.directory,
       except: options.stateDirectory,
       clock,
       isExpected: [...parts.table.rows()].length > 0,
-      onReading: async (reading) => {
-        const { byId, problems } = define(reading);
-        this.#definitions = byId;
-        await this.#apply((draft) => applyDefinitions(draft, byId));
-        this.#tellProblems(problems);
-      },
+      onReading: (reading) => this.#definitions.take(reading, this.#apply),
     });
   }
 
@@ -233,13 +225,17 @@ class OpenFolderStore implements FolderStore {
   }
 
   problems(): readonly FolderProblem[] {
-    return this.#problems;
+    return this.#definitions.problems;
   }
 
   onSlices(listener: (slices: readonly EndpointSlice[]) => void): () => void {
     this.#sliceListeners.add(listener);
+    this.#table.isProbed = true;
     listener(this.#slices);
-    return () => this.#sliceListeners.delete(listener);
+    return () => {
+      this.#sliceListeners.delete(listener);
+      this.#table.isProbed = this.#sliceListeners.size > 0;
+    };
   }
 
   presentEndpoints(key: ObjectKey, presented: PresentedEndpoints): void {
@@ -260,7 +256,7 @@ class OpenFolderStore implements FolderStore {
     return {
       kind,
       validate: this.#options.validate,
-      definitions: () => this.#definitions,
+      definitions: () => this.#definitions.byId,
       objectOf: (row) => this.#table.object(row),
     };
   }
@@ -270,17 +266,9 @@ class OpenFolderStore implements FolderStore {
     if (this.#isClosed) throw new SluiceError('ApiUnreachable', 'The folder store is closed.');
   }
 
-  /** What the files said when they were last understood, before this process. */
-  #remembered(): readonly Definition[] {
-    return [...this.#table.rows()].flatMap(({ record: { file, base, deletedAt } }) =>
-      file === undefined || base === undefined || deletedAt !== undefined ? [] : [{ file, line: 1, base }],
-    );
-  }
-
-  #tellProblems(problems: readonly FolderProblem[]): void {
-    if (isSame(problems, this.#problems)) return;
-    this.#problems = problems;
-    this.#options.onProblems(problems);
+  #onCommit(): void {
+    this.#tellSlices();
+    void this.#definitions.onCommit((change) => this.#queue.apply(change));
   }
 
   #tellSlices(): void {

@@ -10,7 +10,7 @@ import { SluiceError } from '../errors.ts';
 import { coreKinds } from './core-kinds.ts';
 import { findUnstorable } from './json-value.ts';
 import { checkMetadata, type NameForm, storedMetadata } from './object-meta.ts';
-import { compileSchema, type SchemaCheck } from './schema-check.ts';
+import { compileSchema, type SchemaCheck, typeName } from './schema-check.ts';
 import {
   findDuplicates,
   findUnknownFields,
@@ -29,8 +29,11 @@ export type ValidationResult =
   | { readonly kind: 'Invalid'; readonly problems: readonly FieldProblem[] }
   | { readonly kind: 'Ignored'; readonly why: string };
 
-/** ManifestSchema validates one document; it throws nothing and changes nothing. */
-export type ManifestSchema = (document: unknown) => ValidationResult;
+/**
+ * ManifestSchema validates one document; it throws nothing and changes nothing. `stored` is the object with its status
+ * before this change: some fields cannot change at any time.
+ */
+export type ManifestSchema = (document: unknown, stored?: object) => ValidationResult;
 
 /** KnownKind is one kind in one version. */
 interface KnownKind {
@@ -40,7 +43,7 @@ interface KnownKind {
   readonly schema: StructuralSchema;
   readonly check: SchemaCheck;
   readonly hasStatus: boolean;
-  readonly rules: (object: object) => readonly FieldProblem[];
+  readonly rules: (object: object, before: object | undefined) => readonly FieldProblem[];
   readonly stored: (object: object) => object;
 }
 
@@ -54,20 +57,18 @@ export function createManifestSchema(crds: readonly object[]): ManifestSchema {
   }));
   const kinds = [...crds.flatMap(kindsOf), ...core];
   const byKind = new Map(kinds.map((known) => [`${known.apiVersion} ${known.kind}`, known]));
-  return (document) => {
+  return (document, stored) => {
     const unstorable = findUnstorable(document);
     if (unstorable !== undefined) return { kind: 'Invalid', problems: [unstorable] };
     if (!isFields(document)) {
-      return invalid(
-        [],
-        `Invalid value: ${JSON.stringify(document)}: write an object with apiVersion, kind and metadata`,
-      );
+      // Not the value: it may be a Secret with a slip in its indentation.
+      return invalid([], `Invalid value: "${typeName(document)}": write an object with apiVersion, kind and metadata`);
     }
     const { apiVersion, kind } = document;
     if (typeof apiVersion !== 'string' || apiVersion === '') return invalid(['apiVersion'], 'Required value');
     if (typeof kind !== 'string' || kind === '') return invalid(['kind'], 'Required value');
     const known = byKind.get(`${apiVersion} ${kind}`);
-    return known === undefined ? judgeUnknown(apiVersion, kind, kinds) : judge(known, document);
+    return known === undefined ? judgeUnknown(apiVersion, kind, kinds) : judge(known, document, stored);
   };
 }
 
@@ -109,7 +110,9 @@ function kindsOf(crd: object): readonly KnownKind[] {
       schema: schema.openAPIV3Schema,
       check: compileSchema(withoutMetadata(schema.openAPIV3Schema)),
       hasStatus: subresources?.status !== undefined,
-      rules: isRollout(group, names.kind) ? (object) => validateRollout(object as Rollout) : () => [],
+      rules: isRollout(group, names.kind)
+        ? (object, before) => validateRollout(object as Rollout, before as Rollout | undefined)
+        : () => [],
       stored: (object) => object,
     }));
 }
@@ -123,7 +126,11 @@ function isRollout(group: string, kind: string): boolean {
   return group === resources.rollouts.group && kind === resources.rollouts.kind;
 }
 
-function judge(known: KnownKind, document: Readonly<Record<string, unknown>>): ValidationResult {
+function judge(
+  known: KnownKind,
+  document: Readonly<Record<string, unknown>>,
+  stored: object | undefined,
+): ValidationResult {
   const { apiVersion: _version, kind: _kind, metadata, ...own } = document;
   const unknown = findUnknownFields(known.schema, own).map((path): FieldProblem => ({
     path,
@@ -132,18 +139,20 @@ function judge(known: KnownKind, document: Readonly<Record<string, unknown>>): V
   const given = { ...document, metadata: storedMetadata(metadata) };
   const defaulted = withDefaults(known.schema, withoutNulls(known.schema, given));
   const object = known.hasStatus ? withoutStatus(defaulted as object) : (defaulted as object);
-  const problems = [...unknown, ...checkMetadata(metadata, known.nameForm), ...valueProblems(known, object)];
+  // A version of Sluice with other defaults may have stored it: that is no change.
+  const before = stored === undefined ? undefined : (withDefaults(known.schema, stored) as object);
+  const problems = [...unknown, ...checkMetadata(metadata, known.nameForm), ...valueProblems(known, object, before)];
   if (problems.length > 0) return { kind: 'Invalid', problems: distinct(problems) };
   return { kind: 'Valid', object: known.stored(object) };
 }
 
 /** The API server asks the rules once the types are right. A rule says in words what a pattern says in signs. */
-function valueProblems(known: KnownKind, object: object): readonly FieldProblem[] {
+function valueProblems(known: KnownKind, object: object, before: object | undefined): readonly FieldProblem[] {
   // checkMetadata looks at the metadata, which the schema may ask for.
   const wrong = known.check({ ...object, metadata: {} });
   const repeated = findDuplicates(known.schema, object);
   if (wrong.some(({ isBlocking }) => isBlocking)) return [...wrong, ...repeated];
-  const rules = known.rules(object);
+  const rules = known.rules(object, before);
   const worded = new Set(rules.map(({ path }) => JSON.stringify(path)));
   const rest = wrong.filter(
     ({ path, message }) => !(/ should match '/.test(message) && worded.has(JSON.stringify(path))),

@@ -90,7 +90,7 @@ function readDocument(document: Document, lines: LineCounter): ManifestText {
   if (document.errors.length > 0) {
     const problems = document.errors.map(({ message, pos }) => ({
       line: lines.linePos(pos[0]).line,
-      message: `This is no YAML that kubectl would take: ${message}.`,
+      message: `This is no YAML that kubectl would take: ${unquoted(message)}.`,
     }));
     return { documents: [], problems: problems.slice(0, 1) };
   }
@@ -100,8 +100,16 @@ function readDocument(document: Document, lines: LineCounter): ManifestText {
     return { documents: flatten(value, (path) => lineOf(document, lines, path)), problems: [] };
   } catch (error) {
     // Aliases that unfold to more than anybody writes.
-    return { documents: [], problems: [{ line: lineOf(document, lines, []), message: (error as Error).message }] };
+    return {
+      documents: [],
+      problems: [{ line: lineOf(document, lines, []), message: `${unquoted((error as Error).message)}.` }],
+    };
   }
+}
+
+/** The parser quotes what it stumbles over: a tag, an alias, the head of a text. That may be a password which nobody quoted. */
+function unquoted(message: string): string {
+  return message.replaceAll(/!\S+/g, '!…').replace(/(?<=[a-z)]): .*$| \\.*$/s, '');
 }
 
 /** flatten takes the items of a List as objects of their own, as kubectl does. */

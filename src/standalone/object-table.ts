@@ -1,8 +1,9 @@
 /** The records in memory: what is durable and visible, and a draft of what comes next. */
-import type { EndpointSlice, KubernetesObject } from '../api/kubernetes.ts';
+import { resources, type EndpointSlice, type KubernetesObject } from '../api/kubernetes.ts';
 import { isSame } from '../api/merge-patch.ts';
-import type { LoggedChange } from './change-log.ts';
+import { selector, type LoggedChange } from './change-log.ts';
 import { objectOf, type ObjectRecord, type RecordId, type Stamp } from './object-record.ts';
+import { presentUnprobed } from './slice-plan.ts';
 import type { State } from './state-file.ts';
 
 /** PresentedEndpoints are shown instead of those of a slice's file. */
@@ -24,6 +25,8 @@ const firstVersion = 1_000;
 
 /** ObjectTable has one draft at a time; nobody sees it before it is published. */
 export class ObjectTable {
+  /** isProbed: a slice of which nothing was presented yet is shown as if none of its probes had succeeded. */
+  isProbed = false;
   readonly #rows: Map<RecordId, Row>;
   readonly #objects = new WeakMap<Row, KubernetesObject>();
   readonly #texts = new WeakMap<ObjectRecord, string>();
@@ -63,7 +66,7 @@ export class ObjectTable {
 
   /** draft begins the next change; `now` is its time. */
   draft(now: string): Draft {
-    return new Draft(this.#rows, { version: this.#version, now });
+    return new Draft(this.#rows, { version: this.#version, now, isProbed: this.isProbed });
   }
 
   /** mustStore tells whether a draft has to be on disk before it may be seen. */
@@ -102,13 +105,15 @@ export class Draft {
   readonly changes: { readonly version: number; readonly type: LoggedChange['type']; readonly row: Row }[] = [];
   readonly #rows: ReadonlyMap<RecordId, Row>;
   readonly #now: string;
+  readonly #isProbed: boolean;
   #version: number;
   #isDurable = false;
 
-  constructor(rows: ReadonlyMap<RecordId, Row>, { version, now }: Stamp) {
+  constructor(rows: ReadonlyMap<RecordId, Row>, { version, now, isProbed }: Stamp & { readonly isProbed: boolean }) {
     this.#rows = rows;
     this.#version = version;
     this.#now = now;
+    this.#isProbed = isProbed;
   }
 
   /** version is that of the last change. */
@@ -136,7 +141,8 @@ export class Draft {
   }
 
   /** put stores a row; nobody is told where its version is not a new one. */
-  put(row: Row, { isStored = true }: { readonly isStored?: boolean } = {}): void {
+  put(given: Row, { isStored = true }: { readonly isStored?: boolean } = {}): void {
+    const row = this.#isProbed ? withPresented(given) : given;
     const { id, version } = row.record;
     const before = this.get(id);
     if (version > this.#version) {
@@ -162,4 +168,13 @@ export class Draft {
     this.touched.set(row.record.id, undefined);
     if (row.isTransient !== true) this.#isDurable = true;
   }
+}
+
+/** isSlice tells the ids of EndpointSlices. */
+export const isSlice = selector(resources.endpointSlices, {});
+
+/** A file may say that its servers are ready; nobody is to send them requests before they were asked. */
+function withPresented(row: Row): Row {
+  if (row.presented !== undefined || !isSlice(row.record.id)) return row;
+  return { ...row, presented: presentUnprobed(objectOf(row.record)) };
 }

@@ -175,7 +175,7 @@ function tooMany(found: number, most: number): Wording {
 }
 
 /** typeName names the type as the API server names what it found. */
-function typeName(value: unknown): string {
+export function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';

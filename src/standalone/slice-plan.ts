@@ -76,6 +76,11 @@ export function presentSlice(plan: SlicePlan, findings: Findings): PresentedEndp
   return { endpoints, ...(addressType === undefined ? {} : { addressType }) };
 }
 
+/** presentUnprobed is how a slice looks while nothing is known of its servers. */
+export function presentUnprobed(slice: EndpointSlice): PresentedEndpoints {
+  return presentSlice(planSlice(slice, undefined), { addressesOf: () => [], isReady: () => false });
+}
+
 /** A slice has one type, and nothing in Sluice reads it: where there are both families, or none, the file's stays. */
 function familyOf(addresses: readonly string[]): string | undefined {
   const families = new Set(addresses.map((address) => `IPv${net.isIP(address)}`));

@@ -12,6 +12,7 @@ import {
   contentOf,
   createdRecord,
   hasFinalizers,
+  objectOf,
   recordId,
   withStatus,
   withWrite,
@@ -107,11 +108,11 @@ function validated(checks: Checks, row: Row, patched: KubernetesObject): Content
     throw new SluiceError('ApiInvalid', `${nameOf(before)} cannot be renamed, nor made another kind of object.`);
   }
   const content = contentOf(patched);
-  return row.isTransient === true ? content : contentOf(assertValid(checks, content));
+  return row.isTransient === true ? content : contentOf(assertValid(checks, content, objectOf(row.record)));
 }
 
-function assertValid({ validate }: Checks, content: KubernetesObject): KubernetesObject {
-  const result = validate(content);
+function assertValid({ validate }: Checks, content: KubernetesObject, stored?: KubernetesObject): KubernetesObject {
+  const result = validate(content, stored);
   if (result.kind === 'Valid') return result.object as KubernetesObject;
   if (result.kind === 'Ignored') return content;
   const found = result.problems.map(({ path, message }) => `${formatFieldPath(path)}: ${message}`).join('; ');

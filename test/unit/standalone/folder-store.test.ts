@@ -477,6 +477,48 @@ describe('the folder store', () => {
     expect(told).toHaveLength(2);
   });
 
+  it('shows a slice that comes while they are probed without a ready endpoint, until something is presented of it', async () => {
+    const folder = await makeFolder();
+    const slice = (name: string, endpoints: readonly object[]) => ({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name, labels: { 'kubernetes.io/service-name': 'shop' } },
+      addressType: 'IPv4',
+      endpoints,
+      ports: [{ port: 80 }],
+    });
+    await folder.write('old.yaml', slice('old', [{ addresses: ['10.0.0.1'] }]));
+    const store = await folder.open();
+    const stopProbing = store.onSlices(() => {});
+    const { resourceVersion } = await store.list(resources.endpointSlices);
+    const stop = new AbortController();
+    const seen: unknown[] = [];
+    const watching = (async () => {
+      const options = { resourceVersion, signal: stop.signal };
+      for await (const event of store.watch<EndpointSlice>(resources.endpointSlices, options)) {
+        if (event.type !== 'Bookmark') seen.push(event.object.endpoints);
+      }
+    })();
+    await folder.write(
+      'shop.yaml',
+      slice('shop', [{ addresses: ['10.0.0.2'], conditions: { ready: true } }, { addresses: ['shop.test'] }]),
+    );
+    await until(async () => seen.length > 0);
+    const notReady = [{ addresses: ['10.0.0.2'], conditions: { ready: false, serving: false } }];
+    expect(seen).toEqual([notReady]);
+    expect(await store.get(resources.endpointSlices, shop)).toMatchObject({ endpoints: notReady });
+    const ready = [{ addresses: ['10.0.0.2'], conditions: { ready: true } }];
+    store.presentEndpoints(shop, { endpoints: ready });
+    await until(async () => seen.length > 1);
+    expect(seen[1]).toEqual(ready);
+    stopProbing();
+    await folder.write('new.yaml', slice('new', [{ addresses: ['10.0.0.3'] }]));
+    await until(async () => seen.length > 2);
+    expect(seen[2]).toEqual([{ addresses: ['10.0.0.3'] }]);
+    stop.abort();
+    await watching;
+  });
+
   it('keeps the newest 1000 events, in memory', async () => {
     const folder = await makeFolder();
     const store = await folder.open();

@@ -273,7 +273,9 @@ describe('an object of Kubernetes is refused', () => {
     ],
     ['without a kind', { apiVersion: 'v1', metadata: { name: 'a' } }, 'kind: Required value'],
     ['without an apiVersion', { kind: 'Service', metadata: { name: 'a' } }, 'apiVersion: Required value'],
-    ['as a text', 'hello', ': Invalid value: "hello"'],
+    // Not with the value, which may be a Secret that was indented wrongly.
+    ['as a text', 'hello', ': Invalid value: "string": write an object with apiVersion, kind and metadata'],
+    ['as a list', [secret({})], ': Invalid value: "array": write an object with apiVersion, kind and metadata'],
     [
       'as a number that JSON does not know',
       service({ ports: [{ port: Number.NaN }] }),

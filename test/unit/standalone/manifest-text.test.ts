@@ -87,6 +87,29 @@ describe('parseManifests', () => {
     ]);
   });
 
+  it.each([
+    '*Secret1',
+    '!Secret1!',
+    '!<Secret1',
+    '|Secret1',
+    '>Secret1',
+    '"\\xSecret1',
+    '"\\uSecret1"',
+    '"a" Secret1',
+    '}Secret1',
+    '@Secret1',
+    '%Secret1',
+    '&Secret1 &b',
+    '[Secret1',
+    'Secret1: 1',
+    'a\nSecret1',
+    '1\n  a: Secret1',
+  ])('does not quote %s, which may be a password', (text) => {
+    const { problems } = parseManifests(`kind: Secret\ndata:\n  a: ${text}\n`);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.message).not.toMatch(/Secret1|Secr/);
+  });
+
   it('refuses aliases that unfold to more than anybody writes', () => {
     const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x]'];
     for (let i = 1; i < 9; i += 1)
