@@ -6,7 +6,7 @@ import { running, statusOf, unchanged, wait, type Question } from './answer.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { rollBack } from './rollback.ts';
-import { nextStatus } from './status.ts';
+import { nextStatus, noEvidenceYet } from './status.ts';
 
 /** awaitEndpoints waits for a canary that has no ready endpoints yet, or not all of its revision; after the deadline people hear of it. */
 export function awaitEndpoints(observation: Observation, obstacle: Problem): Decision {
@@ -42,7 +42,10 @@ export function refusedRaise(observation: Observation, why: string): RolloutStat
     return undefined;
   const refusedAt = progress.refusedAt ?? formatTime(observation.nowMs);
   const message = `IngressRoute ${target?.route ?? ''} does not take the canary's ${progress.weight}%: ${why}`;
-  return nextStatus(observation, {
+  // What was observed before the step began is no verdict on it.
+  const isNew = progress.enteredAt === formatTime(observation.nowMs);
+  const seen = isNew ? { ...observation, evidence: undefined, verdict: noEvidenceYet } : observation;
+  return nextStatus(seen, {
     ...unchanged(observation),
     reason: 'RouteNotWritten',
     message,

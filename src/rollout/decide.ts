@@ -116,7 +116,7 @@ const questions: readonly Question[] = [
 export function decide(observation: Observation): Decision {
   for (const question of questions) {
     const decision = question(observation);
-    if (decision !== undefined) return fence(observation, answered(observation, decision));
+    if (decision !== undefined) return answered(observation, fence(observation, decision));
   }
   return wait(observation, unchanged(observation));
 }

@@ -167,7 +167,8 @@ export const analysisFailed: Question = (observation) => {
 /** stopAtFailure holds the canary where it is. A second failure says nothing new, and a person may come between. */
 function stopAtFailure(observation: Observation, found: Running): Decision | undefined {
   const { progress, status } = found;
-  if (progress.hold?.reason === 'AnalysisFailed') return undefined;
+  // A canary that is gone is taken out whatever the spec says (canaryLost).
+  if (progress.hold?.reason === 'AnalysisFailed' || observation.canary.readyEndpoints === 0) return undefined;
   if (progress.appliedAt === undefined) return stopBeforeRaise(observation, found);
   const why = { reason: 'AnalysisFailed', message: stopMessage(observation, progress.weight, status.step) } as const;
   const hold = { ...why, since: formatTime(observation.nowMs) };

@@ -149,6 +149,15 @@ describe('promote-full', () => {
 });
 
 describe('onFailure: Pause', () => {
+  it('does not put off the rollback of a canary that is gone', () => {
+    const world = inStep({ spec: { onFailure: 'Pause' } });
+    world.advance(10_000);
+    world.verdict = 'Fail';
+    world.endpoints.canary = 0;
+    world.step();
+    expect(world.state).toBe('Failed/CanaryLost 0% route 0%');
+  });
+
   it('of a step whose raise was not made stops where the traffic is, and goes on from there', () => {
     const world = raisePending({ onFailure: 'Pause' });
     world.verdict = 'Fail';
@@ -192,6 +201,17 @@ describe('onFailure: Pause', () => {
 });
 
 describe('what waits', () => {
+  it('for a route that refuses the weight has proven nothing at it', () => {
+    const world = inStep();
+    world.advance(70_000);
+    world.isRouteForbidden = true;
+    world.step();
+    expect(world.state).toBe('Progressing/RouteNotWritten 50% route 20%');
+    expect(world.status.verdict).toBe('Inconclusive');
+    const passing = world.status.conditions?.find(({ type }) => type === 'AnalysisPassing');
+    expect(passing).toMatchObject({ status: 'Unknown', reason: 'NoEvidenceYet' });
+  });
+
   it('for a route that refuses the weight says so also after a brake', () => {
     const world = raisePending({ progressDeadline: '10m' });
     world.edit({ paused: true });
