@@ -8,7 +8,7 @@
  * Requests inside a block are taken as independent; how far they are not is estimated (dispersion.ts).
  */
 import { badRates, badWeights, estimatedRate, goodRates } from './alternatives.ts';
-import { addToDispersion, dispersionFactor, noDispersion, typicalFactor, type Dispersion } from './dispersion.ts';
+import { addErrorsToDispersion, dispersionFactor, noDispersion, typicalFactor, type Dispersion } from './dispersion.ts';
 import {
   countNumbers,
   decodeNumbers,
@@ -74,7 +74,7 @@ export function startComparison(history: readonly Counts[]): ComparisonState {
       noCounts,
     ),
     canaryDispersion: noDispersion,
-    stableDispersion: history.reduce(addToDispersion, noDispersion),
+    stableDispersion: history.reduce(addErrorsToDispersion, noDispersion),
   };
 }
 
@@ -87,8 +87,8 @@ export function addToComparison(spec: ComparisonSpec, state: ComparisonState, ar
   const counted = {
     counted: addArms(state.counted, arms),
     history: state.history,
-    canaryDispersion: addToDispersion(state.canaryDispersion, arms.canary),
-    stableDispersion: addToDispersion(state.stableDispersion, arms.stable),
+    canaryDispersion: addErrorsToDispersion(state.canaryDispersion, arms.canary),
+    stableDispersion: addErrorsToDispersion(state.stableDispersion, arms.stable),
   };
   if (arms.canary.requests <= 0 || arms.stable.requests <= 0) return { ...state, ...counted };
   const { bad, good } = logFactors(spec.margin, state, arms);

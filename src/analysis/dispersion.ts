@@ -26,11 +26,30 @@ const canaryPrior = 4;
 const decimals = 1e4;
 
 /**
+ * outlier is from where on a difference of error rates is no dispersion but a change: the square of five standard
+ * deviations of what the arm has shown so far. Without it the one jump of a canary that breaks late, thousands of times
+ * what is expected, would discount all that it answers afterwards: after ten minutes in order a canary with 95 % errors
+ * went unnoticed for nine blocks, now for three. Clusters that are far larger than those before come again and again, so
+ * that the estimate, and with it what is let through, follows them.
+ */
+const outlier = 25;
+
+/**
  * addToDispersion adds the next block of the arm; an empty one changes nothing. The variance expected is that of the two
  * blocks pooled with the factor N/(N-1) of an unbiased variance, without which blocks of one or two requests would look
- * clustered by themselves. Sums are rounded to four decimals so that a stored state continues exactly.
+ * clustered by themselves. Sums are rounded to four decimals so that a stored state continues exactly. For durations: a
+ * pause that befalls one arm for a moment is as large as a change, and is to be discounted.
  */
 export function addToDispersion(dispersion: Dispersion, block: Counts): Dispersion {
+  return add(dispersion, block, Infinity);
+}
+
+/** addErrorsToDispersion does so for errors, of which a difference beyond any cluster so far counts as a change. */
+export function addErrorsToDispersion(dispersion: Dispersion, block: Counts): Dispersion {
+  return add(dispersion, block, outlier * Math.max(1, typicalFactor(dispersion)));
+}
+
+function add(dispersion: Dispersion, block: Counts, mostRatio: number): Dispersion {
   if (block.requests <= 0) return dispersion;
   const { last } = dispersion;
   if (last.requests <= 0) return { ...dispersion, last: block };
@@ -40,8 +59,10 @@ export function addToDispersion(dispersion: Dispersion, block: Counts): Dispersi
   const pooled = (block.errors + last.errors) / total;
   const observed = (weight * difference * difference) / (1 / block.requests + 1 / last.requests);
   const expected = (weight * pooled * (1 - pooled) * total) / Math.max(1, total - 1);
+  // Where neither block has an error, or both have nothing else, nothing is expected and nothing observed.
+  const counted = expected === 0 ? observed : Math.min(observed, mostRatio * expected);
   return {
-    observed: rounded(dispersion.observed + observed),
+    observed: rounded(dispersion.observed + counted),
     expected: rounded(dispersion.expected + expected),
     last: block,
   };

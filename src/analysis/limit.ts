@@ -5,7 +5,7 @@
  * itself is the worst case).
  */
 import { badRates, badWeights, estimatedRate, goodRates } from './alternatives.ts';
-import { addToDispersion, dispersionFactor, noDispersion, typicalFactor, type Dispersion } from './dispersion.ts';
+import { addErrorsToDispersion, dispersionFactor, noDispersion, typicalFactor, type Dispersion } from './dispersion.ts';
 import {
   countNumbers,
   decodeNumbers,
@@ -69,7 +69,7 @@ export function startLimit(history: readonly Counts[], capital?: number): LimitS
     freshKept: startProducts(goodAlternatives),
     counted: noCounts,
     dispersion: noDispersion,
-    typical: Math.round(typicalFactor(history.reduce(addToDispersion, noDispersion)) * decimals) / decimals,
+    typical: Math.round(typicalFactor(history.reduce(addErrorsToDispersion, noDispersion)) * decimals) / decimals,
   };
 }
 
@@ -83,7 +83,7 @@ export function addToLimit(spec: LimitSpec, state: LimitState, counts: Counts): 
     kept: multiplyProducts(state.kept, good),
     freshKept: multiplyProducts(state.freshKept, good),
     counted: { requests: requests + counts.requests, errors: errors + counts.errors },
-    dispersion: addToDispersion(state.dispersion, counts),
+    dispersion: addErrorsToDispersion(state.dispersion, counts),
     typical: state.typical,
   };
 }

@@ -68,7 +68,7 @@ const sentences: Record<string, [Partial<Traffic>, number, string]> = {
       errorRatioAt: (arm, index) => (arm === 'canary' && index > 35 ? 0.05 : 0.005),
     },
     60,
-    "Fail MoreErrors: The canary has more errors at 100% than the 1.05% that stable's last rate and the margin allow. Canary 1567/124968 bad (1.25%), stable 396/75092 (0.53%). Excess +0.49..+0.96 points (95%, tolerated +0.5). Rollback evidence 100%, safety evidence 100%.",
+    "Fail MoreErrors: The canary has more errors at 100% than the 1.05% that stable's last rate and the margin allow. Canary 1333/119984 bad (1.11%), stable 396/75092 (0.53%). Excess +0.35..+0.81 points (95%, tolerated +0.5). Rollback evidence 100%, safety evidence 100%.",
   ],
   'a canary compared with nothing': [
     { spec: { compare: 'None', slo: limits } },
