@@ -65,6 +65,8 @@ interface ReadWindow {
 
 /** readWindow returns the window, or what is wrong with it, beginning with the field. */
 function readWindow({ cron, duration, timeZone }: Window): ReadWindow | string {
+  if (parseDuration(duration) <= maxJitterMs)
+    return `.duration: "${duration}" is too short for the starts, which are spread over a minute; write one like 8h`;
   if (!isTimeZone(timeZone)) return `.timeZone: "${timeZone}" is no time zone; write one like Europe/Paris`;
   try {
     const found = new Cron(cron, { timezone: timeZone, mode: '5-part', paused: true });

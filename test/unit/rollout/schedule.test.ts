@@ -54,6 +54,8 @@ describe('windows', () => {
     [{ cron: '0 9 * * 1-8', duration: '8h', timeZone: 'UTC' }, '.cron: "0 9 * * 1-8" is no cron expression; '],
     [{ cron: '0 0 30 2 *', duration: '8h', timeZone: 'UTC' }, '.cron: "0 0 30 2 *" never comes round'],
     [{ cron: '0 9 * * *', duration: '8h', timeZone: 'Europe/Berlim' }, '.timeZone: "Europe/Berlim" is no time zone; '],
+    [{ cron: '0 9 * * *', duration: '0s', timeZone: 'UTC' }, '.duration: "0s" is too short for the starts'],
+    [{ cron: '* * * * *', duration: '1m', timeZone: 'UTC' }, '.duration: "1m" is too short for the starts'],
   ])('that cannot be meant are named, and never open: %o', (window, problem) => {
     const schedule: Schedule = { windows: [window] };
     expect(scheduleProblems(schedule)).toEqual([expect.stringContaining(`spec.schedule.windows[0]${problem}`)]);
