@@ -87,8 +87,9 @@ async function runOn(store: FolderStore, { settings, options, onServing }: Parts
   const stop = (): void => controlling.abort(options.signal.reason);
   options.signal.addEventListener('abort', stop, { once: true });
   if (options.signal.aborted) stop();
-  // A proxy that served before would answer 503 for what is there.
-  await Promise.race([startProbing(store, options, probing.signal), aborted(controlling.signal)]);
+  // A proxy that served before would answer 503 for what is there, and a controller would take its canary for lost.
+  const probed = startProbing(store, options, probing.signal).then(() => store.settled());
+  await Promise.race([probed, aborted(controlling.signal)]);
   const proxy = runProxy(settings.proxy, { ...options, store, signal: proxying.signal });
   void proxy.stopped.finally(() => controlling.abort()).catch(() => undefined);
   try {

@@ -70,6 +70,8 @@ export interface FolderStore extends ObjectStore {
   onSlices(listener: (slices: readonly EndpointSlice[]) => void): () => void;
   /** presentEndpoints shows these endpoints of a slice instead of those of its file, until the next call; nothing is stored. */
   presentEndpoints(key: ObjectKey, presented: PresentedEndpoints): void;
+  /** settled resolves when all that was presented until now is shown, which may have to wait for the disk. */
+  settled(): Promise<void>;
   /** close ends all watches, settles what was written, and releases the state directory. */
   close(): Promise<void>;
 }
@@ -240,6 +242,10 @@ class OpenFolderStore implements FolderStore {
 
   presentEndpoints(key: ObjectKey, presented: PresentedEndpoints): void {
     void this.#queue.apply((draft) => draft.present(idOf(resources.endpointSlices, key), presented));
+  }
+
+  async settled(): Promise<void> {
+    await this.#queue.apply(() => undefined);
   }
 
   async close(): Promise<void> {

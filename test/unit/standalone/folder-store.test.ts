@@ -519,6 +519,28 @@ describe('the folder store', () => {
     await watching;
   });
 
+  it('settles when what was presented is shown, however long the disk takes over what came before', async () => {
+    const folder = await makeFolder();
+    await folder.write('shop.yaml', {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'shop' },
+      endpoints: [{ addresses: ['10.0.0.1'] }],
+    });
+    const store = await folder.open({
+      disk: (disk) => ({ ...disk, writeTemporary: (text) => sleep(200).then(() => disk.writeTemporary(text)) }),
+    });
+    const creating = store.create(widgets, widget('default', 'made'));
+    await sleep(20);
+    const endpoints = [{ addresses: ['10.0.0.1'], conditions: { ready: true } }];
+    store.presentEndpoints(shop, { endpoints });
+    await sleep(20);
+    expect(await store.get(resources.endpointSlices, shop)).not.toMatchObject({ endpoints });
+    await store.settled();
+    expect(await store.get(resources.endpointSlices, shop)).toMatchObject({ endpoints });
+    written(await creating);
+  });
+
   it('keeps the newest 1000 events, in memory', async () => {
     const folder = await makeFolder();
     const store = await folder.open();
