@@ -157,6 +157,8 @@ class OpenFolderStore implements FolderStore {
   /** start delivers the first reading, and follows from there. */
   async start(): Promise<void> {
     await this.#reader.read();
+    // Where nothing has changed since the last process there was no commit that told of them.
+    this.#tellSlices();
     // From now on what the folder says is tried until the disk takes it.
     this.#apply = (change) => this.#queue.apply(change);
     this.#following = this.#reader.follow(this.#stop.signal);

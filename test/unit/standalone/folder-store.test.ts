@@ -519,6 +519,21 @@ describe('the folder store', () => {
     await watching;
   });
 
+  it('tells of the slices of the state at once when nothing has changed since', async () => {
+    const folder = await makeFolder();
+    await folder.write('shop.yaml', {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'shop' },
+      endpoints: [{ addresses: ['10.0.0.1'] }],
+    });
+    await (await folder.open()).close();
+    const store = await folder.open();
+    const told: (readonly EndpointSlice[])[] = [];
+    store.onSlices((slices) => told.push(slices));
+    expect(told).toMatchObject([[{ metadata: { name: 'shop' }, endpoints: [{ addresses: ['10.0.0.1'] }] }]]);
+  });
+
   it('settles when what was presented is shown, however long the disk takes over what came before', async () => {
     const folder = await makeFolder();
     await folder.write('shop.yaml', {
