@@ -162,6 +162,7 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
     return wait(observation, { ...change, ...command });
   }
   const now = formatTime(observation.nowMs);
+  const { mostReady } = status.progress ?? {};
   const progress = {
     direction: 'Return' as const,
     index: indexForWeight(observation.steps, 100 - percent),
@@ -171,6 +172,7 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
     enteredAt: now,
     appliedAt: now,
     plan: describePlan(observation.steps),
+    ...(mostReady === undefined ? {} : { mostReady }),
   };
   const message = `Traffic returns to ${observation.stable.service}; the canary is at ${percent}%.`;
   const change = { phase: 'Promoting', reason: 'ReturningToStable', message, weight: percent, progress } as const;

@@ -264,6 +264,18 @@ describe('what waits', () => {
     expect(world.status.conditions).toContainEqual(expect.objectContaining({ type: 'Reconciling', status: 'False' }));
   });
 
+  it('on the way back keeps the most endpoints that the canary has had, also after a crash', () => {
+    const world = inHold();
+    world.release('stable', 2);
+    world.settle();
+    world.endpoints.canary = 1;
+    world.advance(70_000);
+    world.step({ crashAfter: 1 });
+    world.settle();
+    expect(world.state).toBe('Promoting/ReturningToStable 50% route 50%');
+    expect(world.status.progress?.mostReady).toBe(2);
+  });
+
   it('for a person keeps the most endpoints that stable has had', () => {
     const world = new World({ spec: { steps } });
     world.endpoints.stable = 10;
