@@ -9,8 +9,8 @@ export interface Connection {
   readonly open: number;
   /** isUpgraded connections carry another protocol: only the end of the grace closes them. */
   readonly isUpgraded: boolean;
-  /** isReceiving: a body is outstanding, and it may be that nobody reads from the connection. */
-  readonly isReceiving: boolean;
+  /** probe looks for clients that have gone without being noticed; `raw` is the connection below TLS. */
+  probe(raw: Socket): void;
   /** drain makes the answers under way, and those to requests that come yet, the last ones. */
   drain(): void;
   /** closeIdle ends it in good order when nothing is under way. */

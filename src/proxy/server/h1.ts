@@ -106,10 +106,6 @@ class Http1Connection implements Connection, Http1Owner {
     return this.#open.length;
   }
 
-  get isReceiving(): boolean {
-    return this.#open.at(-1)?.isReceiving === true;
-  }
-
   get isTls(): boolean {
     return this.#options.isTls;
   }
@@ -167,6 +163,11 @@ class Http1Connection implements Connection, Http1Owner {
   reset(): void {
     if (this.isTls) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
+  }
+
+  /** A server that holds a body back holds its client back: a write of nothing fails where that has reset the connection. */
+  probe(raw: Socket): void {
+    if (this.#open.at(-1)?.isReceiving === true && raw.writable) raw.write('');
   }
 
   ended(): void {

@@ -56,13 +56,11 @@ export function createHttp2Host(options: HostOptions): ConnectionHost {
 /** Http2Connection serves the streams of one client's connection. */
 class Http2Connection implements Connection {
   readonly isUpgraded = false;
-  /** Its session always reads. */
-  readonly isReceiving = false;
   readonly #socket: Socket;
   readonly #options: HostOptions;
   readonly peer: Peer;
   readonly tls: TlsParameters | undefined;
-  open = 0;
+  readonly #streams = new Set<http2.ServerHttp2Stream>();
   session: http2.Http2Session | undefined;
 
   constructor(socket: Socket, options: HostOptions) {
@@ -70,6 +68,10 @@ class Http2Connection implements Connection {
     this.#options = options;
     this.peer = peerOf(socket);
     this.tls = tlsOf(socket);
+  }
+
+  get open(): number {
+    return this.#streams.size;
   }
 
   get isTls(): boolean {
@@ -81,12 +83,13 @@ class Http2Connection implements Connection {
     const admission = admitHttp2(raw);
     if (admission.isRefused) return stream.close(http2.constants.NGHTTP2_PROTOCOL_ERROR);
     if (admission.method === 'CONNECT') return stream.respond({ ':status': 501 }, { endStream: true });
-    this.open += 1;
+    this.#streams.add(stream);
     const downstream = new Http2Downstream(this, stream, admission);
     stream.once('close', () => {
-      this.open -= 1;
+      this.#streams.delete(stream);
       downstream.gone();
     });
+    stream.once('aborted', () => stream.destroy());
     this.#watchBody(stream, downstream);
     this.#options.onRequest(downstream);
   }
@@ -97,6 +100,11 @@ class Http2Connection implements Connection {
     session.goaway(http2.constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
     const cancel = this.#options.clock.schedule(goawayMs, () => session.close());
     session.once('close', cancel);
+  }
+
+  /** A stream that a client closes without an error stays in node for ever where something waited to be sent or read. */
+  probe(): void {
+    for (const stream of this.#streams) if (stream.closed) stream.destroy();
   }
 
   /** What waits to be sent when a stream is closed is dropped, trailers too. */
@@ -111,7 +119,7 @@ class Http2Connection implements Connection {
   }
 
   closeIdle(): void {
-    if (this.open === 0) this.session?.close();
+    if (this.#streams.size === 0) this.session?.close();
   }
 
   /** linger closes in a moment what a client does not close: at once would reset it, with the last answer still on its way. */

@@ -197,8 +197,7 @@ class EntryPointListener implements Listener {
     const { connection } = tracked;
     if (connection !== undefined && (connection.open > 0 || connection.isUpgraded)) {
       tracked.idleSweeps = 0;
-      // A server that holds a body back holds its client back: a write of nothing fails where that has reset the connection.
-      if (connection.isReceiving && tracked.socket.writable) tracked.socket.write('');
+      connection.probe(tracked.socket);
       return;
     }
     tracked.idleSweeps += 1;
