@@ -222,7 +222,7 @@ export interface RolloutSpec {
   readonly readiness: ReadinessSpec;
   /** What a failed analysis does. Rollback takes the canary out at once, Pause keeps its weight until promoted or aborted. A canary that is gone is taken out in any case. Default "Rollback". */
   readonly onFailure: 'Rollback' | 'Pause';
-  /** How long the canary's first endpoints, or a write of the route, may take before the rollout is Degraded or rolled back. Steps, pauses and missing data do not count. Default "30m". */
+  /** How long the canary's first endpoints, or a write of the route, may take before the rollout counts as stalled, or is rolled back. Steps, pauses and missing data do not count. Default "30m". */
   readonly progressDeadline: string;
   /** Schedule says when traffic may be raised. Analysis, guards and rollback know no hours. */
   readonly schedule?: Schedule;

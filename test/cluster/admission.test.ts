@@ -131,8 +131,9 @@ describe('a command', () => {
     expect(await command('operator', 'abort 6 uid 1')).toBe('done');
     const takeBack = ['annotate', 'slr', 'shop', 'sluice.dev/command-'];
     expect(await as('pauser', takeBack)).toContain(
-      'pauser may not take back the abort of operator, which was not handled yet',
+      'pauser may not take back or replace the abort of operator, which was not handled yet',
     );
+    expect(await command('pauser', 'pause 7 uid 1')).toContain('pauser may not take back or replace the abort');
     expect(await as('operator', takeBack)).toBe('done');
     expect(await clear()).toBe('done');
   });
