@@ -101,7 +101,9 @@ export class Http1Downstream implements Downstream {
 
   head(status: number, headers: readonly string[], bodyLength: number | undefined): void {
     const response = this.#response;
-    const list = framed(status, headers, bodyLength);
+    const hasBody = mayHaveBody(this.method, status);
+    const isChunked = bodyLength === undefined && hasBody && this.httpVersion === '1.1';
+    const list = framed(status, isChunked ? headers : withoutTrailer(headers), bodyLength);
     const isLast = this.#isLast();
     // HTTP/1.1 stays open without being told so; node would say it with every answer.
     if (!isLast && response.shouldKeepAlive && this.httpVersion === '1.1') response.removeHeader('connection');
@@ -109,7 +111,7 @@ export class Http1Downstream implements Downstream {
     // A list of strings is what node takes here and its types do not know.
     response.writeHead(status, lines as unknown as http.OutgoingHttpHeader[]);
     this.#hasHead = true;
-    this.#hasBody = bodyLength !== 0 && this.method !== 'HEAD' && status !== 204 && status !== 304;
+    this.#hasBody = bodyLength !== 0 && hasBody;
     this.#isLengthKnown = bodyLength !== undefined;
     this.#bodyLeft = bodyLength ?? 0;
     if (this.#hasBody) queueMicrotask(this.#flush);
@@ -226,6 +228,20 @@ export class Http1Downstream implements Downstream {
 function framed(status: number, headers: readonly string[], bodyLength: number | undefined): readonly string[] {
   if (bodyLength === undefined || status === 204) return headers;
   return [...headers, 'Content-Length', String(bodyLength)];
+}
+
+function mayHaveBody(method: string, status: number): boolean {
+  return method !== 'HEAD' && status !== 204 && status !== 304;
+}
+
+/** Only chunks have trailers, and node refuses to announce any where there are none. */
+function withoutTrailer(headers: readonly string[]): readonly string[] {
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? '';
+    if (name.length !== 7 || name.toLowerCase() !== 'trailer') continue;
+    return [...headers.slice(0, index), ...withoutTrailer(headers.slice(index + 2))];
+  }
+  return headers;
 }
 
 function bodyOf(request: http.IncomingMessage, length: number | undefined): RequestBody {

@@ -3,7 +3,16 @@ import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import tls from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
-import { connect, startHttp2Server, startRawServer, startServer, startStage, until, type Stage } from './stage.ts';
+import {
+  connect,
+  exchange,
+  startHttp2Server,
+  startRawServer,
+  startServer,
+  startStage,
+  until,
+  type Stage,
+} from './stage.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -148,6 +157,27 @@ test('a stream whose answer and trailers end before its body is over in good ord
   await until(() => stream.destroyed);
   expect([trailers?.['x-after'], stream.rstCode]).toEqual(['1', http2.constants.NGHTTP2_NO_ERROR]);
   await until(() => stage.openExchanges() === 0);
+});
+
+test.each([
+  ['a client of HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n'],
+  ['HEAD', 'HEAD / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n'],
+  ['a body with a length', 'GET /length HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n'],
+])('trailers that are announced are no reason to refuse an answer: %s', async (_, text) => {
+  const server = await startRawServer((socket) => {
+    socket.once('data', (head: Buffer) => {
+      const isHead = head.toString().startsWith('HEAD');
+      const hasLength = head.toString().includes('/length');
+      const framing = hasLength ? 'Content-Length: 2' : 'Transfer-Encoding: chunked';
+      const body = hasLength ? 'ok' : '2\r\nok\r\n0\r\nX-After: 1\r\n\r\n';
+      socket.write(`HTTP/1.1 200 OK\r\nTrailer: X-After\r\n${framing}\r\n\r\n${isHead ? '' : body}`);
+    });
+  });
+  const stage = await stageOf({ servers: [server.port] }, server);
+  const { text: answer } = await exchange(stage.web, text);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(answer).not.toMatch(/trailer/i);
+  expect(answer.endsWith(text.startsWith('HEAD') ? '\r\n\r\n' : '\r\n\r\nok')).toBe(true);
 });
 
 test.each(['destroy', 'resetAndDestroy'] as const)(
