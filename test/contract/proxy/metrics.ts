@@ -1,4 +1,6 @@
 /** What the counters say after the same requests. */
+import { once } from 'node:events';
+import tls from 'node:tls';
 import { request } from 'undici';
 import type { KubernetesObject } from '../../../src/api/kubernetes.ts';
 import type { At, Case, CaseGroup } from '../../support/data-plane/case.ts';
@@ -8,6 +10,8 @@ import type { Plane } from '../../support/data-plane/planes.ts';
 import type { Ports } from '../../support/data-plane/upstream.ts';
 import { eventually } from '../../support/eventually.ts';
 import { differs, get, type Request, requestText } from './requests.ts';
+
+const passiveHealthCheck = { failureWindow: '60s', maxFailedAttempts: 2 };
 
 function objects(ports: Ports): readonly KubernetesObject[] {
   const two = (name: string, weight: number): readonly object[] => [
@@ -21,13 +25,26 @@ function objects(ports: Ports): readonly KubernetesObject[] {
     ...routeObjects({ name: 'counted-more', services: two('counted-more', 1), entryPoints: ['web'] }),
     ...serviceObjects(ports, { name: 'counted-one', endpoints: [13] }),
     ...serviceObjects(ports, { name: 'counted-tls', endpoints: [13] }),
+    // Apart from the others: a POST on a connection that is closed by then would be a 502.
+    ...serviceObjects(ports, { name: 'counted-stale', endpoints: [19] }),
+    ...serviceObjects(ports, { name: 'counted-sick', endpoints: [13], to: 'closed' }),
     ...serviceObjects(ports, {
       name: 'counted-leaving',
       endpoints: [{ at: 13, conditions: { ready: false, serving: true, terminating: true } }],
     }),
     ...routeObjects({ name: 'counted', services: two('counted', 1), entryPoints: ['web'] }),
     ...routeObjects({ name: 'counted-one', services: [{ name: 'counted-one', port: 80 }], entryPoints: ['web'] }),
-    ...routeObjects({ name: 'counted-tls', services: two('counted-tls', 1), entryPoints: ['websecure'], more: {} }),
+    ...routeObjects({ name: 'counted-names', services: [{ name: 'counted-other', port: 80 }] }),
+    ...routeObjects({ name: 'counted-tls', services: two('counted-tls', 1) }),
+    ...routeObjects({ name: 'counted-stale', services: two('counted-stale', 1), entryPoints: ['web'] }),
+    ...routeObjects({
+      name: 'counted-sick',
+      services: [
+        { name: 'counted-sick', port: 80, weight: 1, passiveHealthCheck },
+        { name: 'counted-other', port: 80, weight: 0 },
+      ],
+      entryPoints: ['web'],
+    }),
     ...routeObjects({ name: 'counted-leaving', services: two('counted-leaving', 1), entryPoints: ['web'] }),
   ];
 }
@@ -125,7 +142,93 @@ async function leaveOnce(at: At): Promise<void> {
   await asked;
 }
 
+/** getEncrypted makes one request over a connection that is encrypted as said. */
+async function getEncrypted({ plane }: At, host: string, options: tls.ConnectionOptions = {}): Promise<void> {
+  const socket = tls.connect({ port: plane.ports.websecure, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  socket.write(requestText(host, { headers: 'Connection: close\r\n' }));
+  socket.resume();
+  await once(socket, 'close');
+}
+
+/** families returns the metrics of requests, each with its type and the names of its labels. */
+async function families({ metricsUrl }: Plane): Promise<readonly string[]> {
+  const text = await (await request(metricsUrl)).body.text();
+  const found = [...text.matchAll(/^# TYPE (traefik_(?:entrypoint|router|service)_\w+) (\w+)$/gm)];
+  return found
+    .map(([, name = '', type = '']) => {
+      const [, labels = ''] = new RegExp(String.raw`^${name}(?:_count)?\{(.*)\} `, 'm').exec(text) ?? [];
+      return `${name} ${type} ${[...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).join(' ')}`;
+    })
+    .toSorted();
+}
+
 const cases: readonly Case[] = [
+  {
+    name: 'requests over TLS, by how they are encrypted',
+    run: async (at) => {
+      // Before 1.3 the cipher depends on the certificate, and Traefik has one of its own here.
+      for (const ciphers of ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_AES_128_GCM_SHA256'])
+        await getEncrypted(at, 'counted-tls', { minVersion: 'TLSv1.3', ciphers });
+      await get(at, 'counted-tls');
+      const service = await counted(at, 'service="shop-counted-tls-80@kubernetescrd"', 4);
+      const router = await read(at.plane, 'router="shop-counted-tls-tls-');
+      const all = Object.entries({ ...service, ...router });
+      return Object.fromEntries(all.filter(([name]) => name.includes('tls_total')));
+    },
+    traefik: {
+      'traefik_service_requests_tls_total{service="shop-counted-tls-80@kubernetescrd",tls_cipher="TLS_AES_128_GCM_SHA256",tls_version="1.3"}': 2,
+      'traefik_service_requests_tls_total{service="shop-counted-tls-80@kubernetescrd",tls_cipher="TLS_AES_256_GCM_SHA384",tls_version="1.3"}': 1,
+    },
+  },
+  {
+    name: 'a server that passive health leaves alone',
+    run: async (at) => {
+      for (let index = 0; index < 2; index += 1) await get(at, 'counted-sick');
+      return await eventually(
+        async () => {
+          const found = await read(at.plane, 'service="shop-counted-sick-80@kubernetescrd",url=');
+          return Object.keys(found).length > 0 ? found : undefined;
+        },
+        { timeoutMs: 15_000, describe: `${at.plane.name} to say that the server is down` },
+      );
+    },
+    traefik: {
+      'traefik_service_server_up{service="shop-counted-sick-80@kubernetescrd",url="http://10.77.0.13:9999"}': 0,
+    },
+  },
+  {
+    name: 'a request that goes out again on a new connection is one request, and no retry',
+    run: async (at) => {
+      for (let index = 0; index < 5; index += 1) {
+        const headers = at.scripted(async (connection) => {
+          connection.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+          connection.socket.end();
+        });
+        await get(at, 'counted-stale', { headers });
+      }
+      const series = await counted(at, 'service="shop-counted-stale-80@kubernetescrd"', 5);
+      return Object.fromEntries(Object.entries(series).filter(([name]) => /requests_total|retries/.test(name)));
+    },
+    traefik: {
+      'traefik_service_requests_total{code="200",method="GET",protocol="http",service="shop-counted-stale-80@kubernetescrd"}': 5,
+    },
+  },
+  {
+    name: 'names, types and labels',
+    run: async (at) => {
+      await getEncrypted(at, 'counted-names');
+      return await eventually(
+        async () => {
+          const found = (await families(at.plane)).filter((line) => !line.includes('server_up'));
+          return found.length >= 15 ? { found } : undefined;
+        },
+        { timeoutMs: 15_000, describe: `${at.plane.name} to have all metrics` },
+      );
+    },
+    traefik: {},
+  },
   {
     name: 'requests of all kinds',
     run: async (at) => counted(at, 'service="shop-counted-80@kubernetescrd"', await makeAll(at)),
