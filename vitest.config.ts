@@ -1,8 +1,5 @@
 import { defineConfig } from 'vitest/config';
 
-/** These stand with the suites that they share, and need no server. */
-const serverless = ['test/contract/folder-store.test.ts'];
-
 /** Vitest projects: `unit` is pure and fast, `cluster` and `e2e` run on real servers inside their own network namespace. */
 export default defineConfig({
   test: {
@@ -10,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{unit,property}/**/*.test.ts', 'test/architecture.test.ts', ...serverless],
+          include: ['test/{unit,property}/**/*.test.ts', 'test/architecture.test.ts'],
           testTimeout: 20_000,
         },
       },
@@ -18,7 +15,6 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/{cluster,contract}/**/*.test.ts'],
-          exclude: serverless,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -2,13 +2,13 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KubernetesObject } from '../../src/api/kubernetes.ts';
-import { systemClock } from '../../src/clock.ts';
-import { openFolderStore } from '../../src/standalone/folder-store.ts';
-import { validateWidget } from '../support/folders.ts';
-import { eventually } from '../support/eventually.ts';
-import { widget, widgets } from '../support/widgets.ts';
-import { runObjectStoreContract } from './object-store.ts';
+import type { KubernetesObject } from '../../../src/api/kubernetes.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { openFolderStore } from '../../../src/standalone/folder-store.ts';
+import { validateWidget } from '../../support/folders.ts';
+import { eventually } from '../../support/eventually.ts';
+import { widget, widgets } from '../../support/widgets.ts';
+import { runObjectStoreContract } from '../../contract/object-store.ts';
 
 runObjectStoreContract('A folder of manifests', async () => {
   const root = await mkdtemp(path.join(tmpdir(), 'sluice-folder-'));
