@@ -88,7 +88,8 @@ describe('releases one after the other', { timeout: 240_000 }, () => {
     });
     await shop.until('the pause', ({ phase, reason }) => phase === 'Paused' && reason === 'PauseStep');
     const stale = `promote n0 ${(await shop.rollout())?.metadata.uid} another`;
-    await stage.cluster.kubectl(['-n', shopNamespace, 'annotate', 'slr', 'pauses', `sluice.dev/command=${stale}`]);
+    const given = [`sluice.dev/command=${stale}`, 'sluice.dev/command-by=admin'];
+    await stage.cluster.kubectl(['-n', shopNamespace, 'annotate', 'slr', 'pauses', ...given]);
     await shop.until('the stale command to be handled', ({ handledCommand }) => handledCommand === 'n0');
     expect(await shop.status()).toMatchObject({ phase: 'Paused', weight: 10 });
     await eventually(async () => (await shop.rollout())?.metadata.annotations?.['sluice.dev/command'] === undefined);

@@ -127,6 +127,8 @@ export async function openShop(stage: Stage, { name, number, services }: ShopOpt
         '--overwrite',
         `sluice.dev/command=${text}`,
         `sluice.dev/command-by=${who}`,
+        `--as=${who}`,
+        '--as-group=system:masters',
       ]);
     },
     stop: async () => {
