@@ -11,7 +11,7 @@ import { eventually } from '../support/eventually.ts';
 import { type Load, startLoad } from '../support/load.ts';
 import { openStandaloneShop, type ShopRecord, shopHost, type StandaloneShop } from '../support/standalone.ts';
 
-const kills = Number(process.env['SLUICE_KILL_RUNS'] ?? '12');
+const kills = Number(process.env['SLUICE_KILL_RUNS'] ?? '6');
 /** One in four is killed while it starts, the others up to this long after they have begun to serve. */
 const longestLifeMs = 1_500;
 
