@@ -94,7 +94,8 @@ export function createReleases(fleet: Fleet, rollouts: number, random: Random): 
 
 async function command(cluster: Cluster, { name, uid, status }: Subject, verb: string): Promise<void> {
   const nonce = Math.random().toString(36).slice(2);
-  const annotations = { 'sluice.dev/command': `${verb} ${nonce} ${uid} ${status.revision ?? ''}` };
+  const text = `${verb} ${nonce} ${uid} ${status.revision ?? ''}`;
+  const annotations = { 'sluice.dev/command': text, 'sluice.dev/command-by': 'admin' };
   await patch(cluster, name, { metadata: { annotations } });
 }
 
