@@ -60,11 +60,9 @@ const commandIdle: Question = (observation) => {
   const isIdle = status.progress === undefined && (status.weight ?? 0) === 0;
   const fits = command?.verb === 'retry' ? status.phase === 'Failed' : !isIdle;
   if (command?.state !== 'New' || fits) return undefined;
-  const text = `The command ${command.verb} has nothing to do in phase ${unchanged(observation).phase}.`;
-  return wait(
+  return ignored(
     observation,
-    { ...unchanged(observation), command: true },
-    { notices: [{ type: 'Warning', reason: 'CommandIgnored', message: text }] },
+    `The command ${command.verb} has nothing to do in phase ${unchanged(observation).phase}.`,
   );
 };
 

@@ -52,10 +52,9 @@ export function jitterOf(uid: string): number {
 
 /** scheduleProblems says which windows cannot be meant: a sentence each, with the path of the field. */
 export function scheduleProblems(schedule: Schedule | undefined): readonly string[] {
-  return (schedule?.windows ?? []).flatMap((window, index) => {
-    const found = readWindow(window);
-    return typeof found === 'string' ? [`spec.schedule.windows[${index}]${found}`] : [];
-  });
+  return (readWindows(schedule) ?? []).flatMap((found, index) =>
+    typeof found === 'string' ? [`spec.schedule.windows[${index}]${found}`] : [],
+  );
 }
 
 interface ReadWindow {
@@ -85,15 +84,19 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-/** Each look at a rollout asks; a spec in the caches stays the same object until it is edited. */
-const read = new WeakMap<Schedule, readonly ReadWindow[]>();
+/** Each look at a rollout asks twice; a spec in the caches stays the same object until it is edited. */
+const read = new WeakMap<Schedule, readonly (ReadWindow | string)[]>();
+
+function readWindows(schedule: Schedule | undefined): readonly (ReadWindow | string)[] | undefined {
+  if (schedule?.windows === undefined) return undefined;
+  const known = read.get(schedule) ?? schedule.windows.map(readWindow);
+  read.set(schedule, known);
+  return known;
+}
 
 /** windowsOf leaves out those that cannot be meant: where none is right nothing is ever open. */
 function windowsOf(schedule: Schedule | undefined): readonly ReadWindow[] | undefined {
-  if (schedule?.windows === undefined) return undefined;
-  const known = read.get(schedule) ?? schedule.windows.map(readWindow).filter((window) => typeof window !== 'string');
-  read.set(schedule, known);
-  return known;
+  return readWindows(schedule)?.filter((window) => typeof window !== 'string');
 }
 
 function freezesOf(schedule: Schedule | undefined): readonly FrozenTime[] {
