@@ -220,7 +220,8 @@ function withoutKeys({ entryPoints, ...settings }: ProxySettings): object {
   };
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** aborted resolves when the signal aborts, at once where it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
@@ -228,7 +229,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** untilAborted returns what the promise resolves with, or undefined when the signal came first. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   promise.catch(() => undefined);
   return Promise.race([promise, aborted(signal).then(() => undefined)]);
 }

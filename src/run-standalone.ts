@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { ObjectStore } from './api/object-store.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { run } from './run.ts';
-import { runProxy, type ServingProxy } from './run-proxy.ts';
+import { aborted, runProxy, untilAborted, type ServingProxy } from './run-proxy.ts';
 import { openFolderStore, type FolderProblem, type FolderStore } from './standalone/folder-store.ts';
 import { createManifestSchema, readCrds } from './standalone/manifest-schema.ts';
 import { startProbes, type EndpointChange } from './standalone/probes.ts';
@@ -93,7 +93,7 @@ async function runOn(store: FolderStore, { settings, options, onServing }: Parts
   const proxy = runProxy(settings.proxy, { ...options, store, signal: proxying.signal });
   void proxy.stopped.finally(() => controlling.abort()).catch(() => undefined);
   try {
-    const served = await Promise.race([proxy.serving, aborted(controlling.signal)]);
+    const served = await untilAborted(proxy.serving, controlling.signal);
     if (served === undefined) return;
     const scrapeUrls = `http://${urlHost(settings.adminHost)}:${served.adminPort}/metrics`;
     const controller = run({ ...settings.controller, scrapeUrls }, { ...options, store, signal: controlling.signal });
@@ -128,11 +128,4 @@ function report(logger: Logger, problems: readonly FolderProblem[]): void {
 function urlHost(host: string): string {
   if (host === '' || host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
 }
