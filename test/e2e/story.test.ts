@@ -86,7 +86,7 @@ describe.each(['Traefik', 'Proxy'] as const)('a release through %s', { timeout: 
       const rolledBack = load.mark();
       expect(status).toMatchObject({ reason: 'MoreErrors', weight: 0, failedRevisions: ['2026.11.4'] });
       expect(status.message).toMatch(
-        /^The canary has more errors than stable and the margin together\. Canary \d+\/\d+ bad \(\d+\.\d\d%\), stable 0\/\d+ \(0%\)\. Excess \+\d+\.\.\+\d+ points \(95%, tolerated \+0\.5\)\./,
+        /^The canary has more errors than stable and the margin together\. Canary \d+\/\d+ bad \(\d+\.\d\d%\), stable 0\/\d+ \(0%\)\. Excess [+-]?[\d.]+\.\.\+[\d.]+ points \(95%, tolerated \+0\.5\)\./,
       );
       expect((await shop.route()).spec).toEqual(before);
       const described = await stage.cluster.kubectl(['-n', shopNamespace, 'describe', 'slr', 'bad']);
