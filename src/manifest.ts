@@ -1,15 +1,15 @@
 /** Reads a Rollout, and what it refers to, from a file as kubectl would apply it. */
 import { readFile } from 'node:fs/promises';
 import type { V1CustomResourceDefinition, V1JSONSchemaProps } from '@kubernetes/client-node';
-import { keyOf, type KubernetesObject, type ObjectKey, type Service } from './api/kubernetes.ts';
+import { keyOf, resources, type KubernetesObject, type ObjectKey, type Service } from './api/kubernetes.ts';
 import type { Rollout } from './api/rollout.ts';
-import type { IngressRoute } from './api/traefik.ts';
 import { isSluiceError, SluiceError } from './errors.ts';
+import { asRoute, type RouteObject, type RouteSource } from './traffic/route-object.ts';
 
-/** ReadObjects is a Rollout with those of its IngressRoute and Services that are known. */
+/** ReadObjects is a Rollout with those of its route and Services that are known. */
 export interface ReadObjects {
   readonly rollout: Rollout;
-  readonly ingressRoutes: ReadonlyMap<ObjectKey, IngressRoute>;
+  readonly routes: readonly RouteObject[];
   readonly services: ReadonlyMap<ObjectKey, Service>;
 }
 
@@ -42,7 +42,7 @@ export async function readRolloutFile(
     new Map(objects.filter((object) => object.kind === kind).map((object) => [keyOf(object), object as T]));
   return {
     rollout: await stored(file, rollout),
-    ingressRoutes: ofKind('IngressRoute'),
+    routes: [...ofKind<RouteSource>('IngressRoute').values()].map((route) => asRoute(resources.ingressRoutes, route)),
     services: ofKind('Service'),
   };
 }

@@ -5,7 +5,6 @@ import type { AnalysisSpec } from './analysis/spec.ts';
 import { formatDuration } from './api/duration.ts';
 import { keyOf, resources, type ObjectKey, type Service } from './api/kubernetes.ts';
 import type { Rollout } from './api/rollout.ts';
-import type { IngressRoute } from './api/traefik.ts';
 import { lastBlockEnd } from './analysis/block.ts';
 import { checkLines, readChecks, reportCheck } from './cli/simulate-checks.ts';
 import { readSpan, type Names } from './cli/simulate-read.ts';
@@ -20,11 +19,12 @@ import { SluiceError } from './errors.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createKubeObjectStore } from './kube/kube-object-store.ts';
 import type { Caches } from './reconciler/caches.ts';
-import { armNames, readScene, routeKeyOf } from './reconciler/observe.ts';
+import { armNames, readScene, routeIdOf } from './reconciler/observe.ts';
 import { planSteps, type PlannedStep } from './rollout/steps.ts';
 import { readRolloutFile, type ReadObjects } from './manifest.ts';
 import type { PrometheusSource } from './source/prometheus.ts';
 import { createSource } from './sources.ts';
+import { asRoute, type RouteSource } from './traffic/route-object.ts';
 import { version } from './version.ts';
 
 /** SimulateCall is the command line; what is left out has a default. Settings are those of the controller. */
@@ -129,14 +129,14 @@ async function readObjects(
     if (rollout === undefined) {
       return { kind: 'Failed', message: `Rollout ${key} does not exist; see kubectl get slr, or use -f FILE.` };
     }
-    const routeKey = routeKeyOf(rollout);
-    const ingressRoute = await store.get<IngressRoute>(resources.ingressRoutes, routeKey, { signal });
+    const { resource, key: routeKey } = routeIdOf(rollout);
+    const route = await store.get<RouteSource>(resource, routeKey, { signal });
     const { stable, canary } = rollout.spec;
     const keys = [stable, canary].map(({ service }): ObjectKey => `${rollout.metadata.namespace ?? ''}/${service}`);
     const services = await Promise.all(keys.map((key) => store.get<Service>(resources.services, key, { signal })));
     return {
       rollout,
-      ingressRoutes: new Map(ingressRoute === undefined ? [] : [[routeKey, ingressRoute]]),
+      routes: route === undefined ? [] : [asRoute(resource, route)],
       services: new Map(services.flatMap((service) => (service === undefined ? [] : [[keyOf(service), service]]))),
     };
   } finally {
@@ -179,16 +179,17 @@ function describeSubject(objects: ReadObjects, { userQueries }: ControllerSettin
   };
 }
 
-function cachesOf({ rollout, ingressRoutes, services }: ReadObjects): Caches {
+function cachesOf({ rollout, routes, services }: ReadObjects): Caches {
   return {
     rollout: (key) => (key === keyOf(rollout) ? rollout : undefined),
-    ingressRoute: (key) => ingressRoutes.get(key),
-    ingressRoutesTo: () => [],
+    route: (id) => routes.find(({ resource, key }) => resource === id.resource && key === id.key),
+    routesTo: () => [],
     service: (key) => services.get(key),
     deployment: () => undefined,
     autoscalersOf: () => [],
     endpointSlices: () => [],
     rolloutsOn: () => [],
+    rolloutsOnRoute: () => [],
     remember: () => {},
   };
 }

@@ -7,7 +7,6 @@ import { isSame, mergePatch } from '../api/merge-patch.ts';
 import type { CallOptions, JsonPatchOperation, ObjectStore, WriteOutcome } from '../api/object-store.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { HistoryEntry, RolloutStatus } from '../api/rollout-status.ts';
-import type { IngressRoute } from '../api/traefik.ts';
 import { isSluiceError, type SluiceError } from '../errors.ts';
 import { finalizer, type Decision, type Notice } from '../rollout/decision.ts';
 import type { Observation } from '../rollout/observation.ts';
@@ -20,6 +19,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Target } from '../traffic/merge.ts';
 import { buildPatch, type Insistence } from '../traffic/patch.ts';
+import { asRoute, type RouteObject, type RouteSource } from '../traffic/route-object.ts';
 import type { Caches } from './caches.ts';
 import type { Grant } from './ownership.ts';
 
@@ -37,12 +37,12 @@ export interface Actor {
   readonly onTransition: (rollout: Rollout, entry: HistoryEntry) => void;
 }
 
-/** Subject is what is acted on: the observation, and the IngressRoute it was made from. */
+/** Subject is what is acted on: the observation, and the route it was made from. */
 export interface Subject {
   readonly observation: Observation;
   /** stored is the Rollout as the API server has it. */
   readonly stored: Rollout;
-  readonly ingressRoute: IngressRoute | undefined;
+  readonly route: RouteObject | undefined;
   /** grant is the right to write. */
   readonly grant: Grant;
   /** isRetry tells that the last attempt was lost to somebody else. */
@@ -135,7 +135,7 @@ function both(first: Acted, second: Acted): Acted {
 
 async function writeRoute(
   actor: Actor,
-  { observation, ingressRoute, grant }: Subject,
+  { observation, route, grant }: Subject,
   to: {
     readonly target: Target;
     readonly status: RolloutStatus;
@@ -144,15 +144,15 @@ async function writeRoute(
   },
 ): Promise<Acted> {
   const { target } = to.status;
-  if (target === undefined || ingressRoute === undefined) return 'Lost';
-  const merged = mergeObserved(observation, { routes: ingressRoute.spec.routes ?? [], target }, to.target);
-  const operations = buildPatch(ingressRoute, merged.routes, to.insistence);
+  if (target === undefined || route === undefined) return 'Lost';
+  const merged = mergeObserved(observation, { routes: route.routes, target }, to.target);
+  const operations = buildPatch(route, merged.routes, to.insistence);
   if (operations.length === 0) return 'Unchanged';
-  const key = keyOf(ingressRoute);
-  const outcome = await settled(actor.store.patch<IngressRoute>(resources.ingressRoutes, key, operations, to.options));
+  const { resource, key } = route;
+  const outcome = await settled(actor.store.patch<RouteSource>(resource, key, operations, to.options));
   actor.metrics.write('Route', outcome.kind);
   if (outcome.kind === 'Written') {
-    actor.caches.remember({ ingressRoute: outcome.object });
+    actor.caches.remember({ route: asRoute(resource, outcome.object) });
     return 'Written';
   }
   actor.logger.debug('route write lost', {
@@ -160,8 +160,8 @@ async function writeRoute(
     why: outcome.kind === 'Missing' ? 'it is gone' : outcome.message,
   });
   // The cache may be behind a busy writer: what is read now is what the next decision rests on.
-  const current = await actor.store.get<IngressRoute>(resources.ingressRoutes, key, { signal: grant.signal });
-  if (current !== undefined) actor.caches.remember({ ingressRoute: current });
+  const current = await actor.store.get<RouteSource>(resource, key, { signal: grant.signal });
+  if (current !== undefined) actor.caches.remember({ route: asRoute(resource, current) });
   return 'Lost';
 }
 

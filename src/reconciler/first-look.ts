@@ -2,11 +2,11 @@
 import { keyOf, resources, type KubernetesObject, type ObjectKey } from '../api/kubernetes.ts';
 import type { ObjectStore } from '../api/object-store.ts';
 import type { Rollout } from '../api/rollout.ts';
-import type { IngressRoute } from '../api/traefik.ts';
 import { isOlder } from '../kube/resource-version.ts';
 import { isAtRest } from '../rollout/status.ts';
+import { asRoute, type RouteSource } from '../traffic/route-object.ts';
 import type { Caches } from './caches.ts';
-import { routeKeyOf } from './observe.ts';
+import { routeIdOf } from './observe.ts';
 import type { Grant, Tenure } from './ownership.ts';
 
 /** FirstLook remembers under which tenure each Rollout was looked at. */
@@ -51,10 +51,10 @@ async function look(
   const rollout = await store.get<Rollout>(resources.rollouts, key, { signal });
   if (rollout === undefined) return false;
   caches.remember({ rollout });
-  const routeKey = routeKeyOf(rollout);
-  const ingressRoute = await store.get<IngressRoute>(resources.ingressRoutes, routeKey, { signal });
-  if (ingressRoute !== undefined) caches.remember({ ingressRoute });
-  return isCurrent(caches.rollout(key), rollout) && isCurrent(caches.ingressRoute(routeKey), ingressRoute);
+  const id = routeIdOf(rollout);
+  const route = await store.get<RouteSource>(id.resource, id.key, { signal });
+  if (route !== undefined) caches.remember({ route: asRoute(id.resource, route) });
+  return isCurrent(caches.rollout(key), rollout) && isCurrent(caches.route(id)?.object, route);
 }
 
 function isCurrent(cached: KubernetesObject | undefined, read: KubernetesObject | undefined): boolean {

@@ -7,9 +7,11 @@ import type {
   ManagedFieldsEntry,
   Service,
 } from '../api/kubernetes.ts';
+import { resources } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { IngressRoute } from '../api/traefik.ts';
 import { compact } from '../rollout/status.ts';
+import { ownsServices, servicesField, type RouteResource } from '../traffic/route-object.ts';
 
 /** serviceNameLabel is how an EndpointSlice names its Service. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
@@ -41,18 +43,16 @@ export function keptRollout({ apiVersion, kind, metadata, spec, status }: Rollou
 export function keptIngressRoute({ metadata, spec }: IngressRoute): IngressRoute {
   const { routes } = spec;
   return {
-    metadata: { ...keptMeta(metadata), managedFields: (metadata.managedFields ?? []).flatMap(ownerOfRoutes) },
+    metadata: { ...keptMeta(metadata), managedFields: ownersOf(resources.ingressRoutes, metadata) },
     spec: routes === undefined ? {} : { routes },
   };
 }
 
-function ownerOfRoutes({ manager, time, fieldsV1 }: ManagedFieldsEntry): readonly ManagedFieldsEntry[] {
-  const spec = fieldsV1?.['f:spec'];
-  const isOwner = typeof spec === 'object' && spec !== null && 'f:routes' in spec;
-  return isOwner ? [{ ...compact<ManagedFieldsEntry>({ manager, time }), fieldsV1: ownsRoutes }] : [];
+function ownersOf(resource: RouteResource, { managedFields = [] }: Meta): readonly ManagedFieldsEntry[] {
+  return managedFields
+    .filter((entry) => ownsServices(resource, entry))
+    .map(({ manager, time }) => ({ ...compact({ manager, time }), fieldsV1: servicesField(resource) }));
 }
-
-const ownsRoutes = { 'f:spec': { 'f:routes': {} } };
 
 /** keptService keeps the ports. */
 export function keptService({ metadata, spec }: Service): Service {

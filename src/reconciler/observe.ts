@@ -5,8 +5,7 @@ import { judge, type Share, type Verdict } from '../analysis/verdict.ts';
 import { fnv1a } from '../api/hash.ts';
 import type { Rollout, StableRef } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
-import { keyOf, type ManagedFieldsEntry, type ObjectKey } from '../api/kubernetes.ts';
-import type { IngressRoute } from '../api/traefik.ts';
+import { resources, splitKey } from '../api/kubernetes.ts';
 import { parseTime } from '../clock.ts';
 import { withAppliedAt } from '../rollout/applied.ts';
 import type {
@@ -24,6 +23,7 @@ import { assumedEffectMs, verdictAtStep } from '../rollout/step-rules.ts';
 import { planSteps } from '../rollout/steps.ts';
 import { readCommand } from '../rollout/verbs.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
+import { ownsServices, type RouteId, type RouteObject } from '../traffic/route-object.ts';
 import { isMember, readSplit, type Pair } from '../traffic/split.ts';
 import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
 import { prepareAnalysis } from './analysis-spec.ts';
@@ -39,7 +39,7 @@ export interface Scene {
   /** rollout is `stored` with what the route says about it. */
   readonly rollout: Rollout;
   readonly route: RouteObservation | undefined;
-  readonly ingressRoute: IngressRoute | undefined;
+  readonly routeObject: RouteObject | undefined;
   readonly pair: Pair;
   readonly stable: Member;
   readonly canary: Member;
@@ -58,9 +58,10 @@ export interface Judged {
   readonly share: Share;
 }
 
-/** routeKeyOf returns the key of the IngressRoute that a Rollout has touched, else of the one that its spec names. */
-export function routeKeyOf({ metadata, spec, status }: Rollout): ObjectKey {
-  return `${metadata.namespace ?? ''}/${status?.target?.route ?? spec.route.name}`;
+/** routeIdOf says which route a Rollout has touched, else which one its spec names. */
+export function routeIdOf({ metadata, spec, status }: Rollout): RouteId {
+  const name = status?.target?.route ?? spec.route.name;
+  return { resource: resources.ingressRoutes, key: `${metadata.namespace ?? ''}/${name}` };
 }
 
 /** readScene reads the route and the pair that were touched if there are such, else those of the spec. */
@@ -68,15 +69,14 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
   const namespace = stored.metadata.namespace ?? '';
   const { spec } = stored;
   const target = stored.status?.target;
-  const routeKey = routeKeyOf(stored);
   const stable = resolveMember(caches, namespace, target?.stable ?? spec.stable);
   const canary = resolveMember(caches, namespace, {
     ...(target?.canary ?? spec.canary),
     nativeLB: spec.canary.nativeLB,
   });
   const pair: Pair = { namespace, stable, canary };
-  const ingressRoute = caches.ingressRoute(routeKey);
-  const route = ingressRoute && observeRoute(ingressRoute, pair);
+  const routeObject = caches.route(routeIdOf(stored));
+  const route = routeObject && observeRoute(routeObject, pair);
   const rollout = withAppliedAt(stored, route);
   const analysis = prepareAnalysis(rollout, pair, userQueries);
   const canaryWorkload = spec.canary.workload && caches.deployment(`${namespace}/${spec.canary.workload.name}`);
@@ -84,14 +84,14 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
     stored,
     rollout,
     route,
-    ingressRoute,
+    routeObject,
     pair,
     stable,
     canary,
     spec: analysis.spec,
-    problems: findProblems({ rollout, ingressRoute, pair, stable, canary, caches, queries: analysis.problems }),
+    problems: findProblems({ rollout, route: routeObject, pair, stable, canary, caches, queries: analysis.problems }),
     canaryRevision: canaryRevision(rollout, revisionOf(canaryWorkload)),
-    judged: judgedOf(rollout, { ingressRoute, pair, canary, caches }),
+    judged: judgedOf(rollout, { route: routeObject, pair, canary, caches }),
   };
 }
 
@@ -109,12 +109,7 @@ function canaryRevision(rollout: Rollout, workload: RevisionObservation | undefi
 
 function judgedOf(
   rollout: Rollout,
-  {
-    ingressRoute,
-    pair,
-    canary,
-    caches,
-  }: { ingressRoute: IngressRoute | undefined; pair: Pair; canary: Member; caches: Caches },
+  { route, pair, canary, caches }: { route: RouteObject | undefined; pair: Pair; canary: Member; caches: Caches },
 ): Judged | undefined {
   const progress = rollout.status?.progress;
   const appliedMs = parseTime(progress?.appliedAt);
@@ -128,7 +123,7 @@ function judgedOf(
     },
     share: {
       weightPercent: progress.weight,
-      isComparable: isShareComparable(ingressRoute, pair, caches),
+      isComparable: isShareComparable(route, pair, caches),
     },
   };
 }
@@ -140,11 +135,11 @@ function evidenceId({ metadata, spec, status }: Rollout, startedAt: string, cach
 }
 
 /** Sticky sessions choose by cookie, and the counters of a Service hold what other routes send it. */
-function isShareComparable(ingressRoute: IngressRoute | undefined, pair: Pair, caches: Caches): boolean {
-  const services = (ingressRoute?.spec.routes ?? []).flatMap((route) => route.services ?? []);
+function isShareComparable(route: RouteObject | undefined, pair: Pair, caches: Caches): boolean {
+  const services = (route?.routes ?? []).flatMap((route) => route.services ?? []);
   if (services.some((service) => service['sticky'] !== undefined)) return false;
   return [pair.stable.service, pair.canary.service].every(
-    (service) => caches.ingressRoutesTo(`${pair.namespace}/${service}`).length <= 1,
+    (service) => caches.routesTo(`${pair.namespace}/${service}`).length <= 1,
   );
 }
 
@@ -215,29 +210,19 @@ function verdictOn(
   return broken !== undefined && verdict.kind === 'Pass' ? { kind: 'Inconclusive', ...broken } : verdict;
 }
 
-function observeRoute(ingressRoute: IngressRoute, pair: Pair): RouteObservation {
-  const routes = ingressRoute.spec.routes ?? [];
-  return {
-    uid: ingressRoute.metadata.uid ?? '',
-    resourceVersion: ingressRoute.metadata.resourceVersion ?? '',
-    routes,
-    split: readSplit(routes, pair),
-    writer: lastWriter(ingressRoute.metadata.managedFields ?? []),
-  };
+function observeRoute(route: RouteObject, pair: Pair): RouteObservation {
+  const { uid = '', resourceVersion = '' } = route.object.metadata;
+  const { routes } = route;
+  return { uid, resourceVersion, routes, split: readSplit(routes, pair), writer: lastWriter(route) };
 }
 
-/** lastWriter is the manager that owns spec.routes; the list is atomic in Traefik's CRD, so it is the last one who changed it. */
-function lastWriter(entries: readonly ManagedFieldsEntry[]): RouteWriter | undefined {
-  const owners = entries
-    .filter((entry) => ownsRoutes(entry.fieldsV1))
+/** lastWriter is the manager that owns the services: the last one who changed them. */
+function lastWriter({ resource, object }: RouteObject): RouteWriter | undefined {
+  const owners = (object.metadata.managedFields ?? [])
+    .filter((entry) => ownsServices(resource, entry))
     .map((entry) => ({ manager: entry.manager ?? '', timeMs: parseTime(entry.time) ?? 0 }))
     .sort((a, b) => b.timeMs - a.timeMs);
   return owners[0];
-}
-
-function ownsRoutes(fields: Readonly<Record<string, unknown>> | undefined): boolean {
-  const spec = fields?.['f:spec'];
-  return typeof spec === 'object' && spec !== null && 'f:routes' in spec;
 }
 
 /** ArmNames are the service labels that count for each arm. */
@@ -263,17 +248,17 @@ export function armNames(scene: Scene, only: 'Both' | 'Stable' | 'Canary'): ArmN
 }
 
 /** writtenPorts are the spellings of a service's port in the route, and all that there are where it is not listed. */
-function writtenPorts({ ingressRoute, pair }: Scene, member: Member): Member['ports'] {
-  const entries = (ingressRoute?.spec.routes ?? []).flatMap(({ services = [] }) => services);
+function writtenPorts({ routeObject, pair }: Scene, member: Member): Member['ports'] {
+  const entries = (routeObject?.routes ?? []).flatMap(({ services = [] }) => services);
   const written = entries.filter((entry) => isMember(entry, member, pair.namespace)).map(({ port }) => port);
   const ports = member.ports.filter((port) => written.includes(port));
   return ports.length === 0 ? member.ports : ports;
 }
 
-function routerNames({ ingressRoute, pair }: Scene): readonly string[] {
-  if (ingressRoute === undefined) return [];
-  const { routes = [] } = ingressRoute.spec;
-  const key = keyOf(ingressRoute);
-  const name = key.slice(key.indexOf('/') + 1);
-  return readSplit(routes, pair).routes.map((route) => traefikRouterName(pair.namespace, name, route.match));
+function routerNames({ routeObject, pair }: Scene): readonly string[] {
+  if (routeObject === undefined) return [];
+  const { name } = splitKey(routeObject.key);
+  return readSplit(routeObject.routes, pair).routes.map((route) =>
+    traefikRouterName(pair.namespace, name, route.match),
+  );
 }

@@ -1,11 +1,11 @@
 /** What the schema cannot see: references that are missing or wrong. Each names the object and what to change. */
-import { keyOf } from '../api/kubernetes.ts';
+import { keyOf, resources } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
-import type { IngressRoute } from '../api/traefik.ts';
 import { parseTime } from '../clock.ts';
 import { finalizer } from '../rollout/decision.ts';
 import type { Problem } from '../rollout/observation.ts';
 import { scheduleProblems } from '../rollout/schedule.ts';
+import type { RouteObject } from '../traffic/route-object.ts';
 import { readSplit, type Pair } from '../traffic/split.ts';
 import type { Caches } from './caches.ts';
 import type { Member, Socket } from './members.ts';
@@ -13,7 +13,7 @@ import type { Member, Socket } from './members.ts';
 /** ProblemInput is what the problems of a rollout are found in. */
 export interface ProblemInput {
   readonly rollout: Rollout;
-  readonly ingressRoute: IngressRoute | undefined;
+  readonly route: RouteObject | undefined;
   readonly pair: Pair;
   readonly stable: Member;
   readonly canary: Member;
@@ -46,7 +46,7 @@ export function findProblems(input: ProblemInput): readonly Problem[] {
 function rival({ rollout, caches, canary }: ProblemInput): readonly Problem[] {
   const namespace = rollout.metadata.namespace ?? '';
   const keys = [
-    ...caches.rolloutsOn('IngressRoute', `${namespace}/${rollout.spec.route.name}`),
+    ...caches.rolloutsOnRoute({ resource: resources.ingressRoutes, key: `${namespace}/${rollout.spec.route.name}` }),
     ...caches.rolloutsOn('Service', canary.key),
   ];
   const others = keys.filter((key) => key !== keyOf(rollout)).flatMap((key) => caches.rollout(key) ?? []);
@@ -82,15 +82,15 @@ function ageOf({ metadata }: Rollout): string {
   return `${String(parseTime(metadata.creationTimestamp) ?? 0).padStart(15, '0')} ${metadata.uid ?? ''}`;
 }
 
-function routeProblems({ rollout, ingressRoute, pair }: ProblemInput): readonly Problem[] {
+function routeProblems({ rollout, route, pair }: ProblemInput): readonly Problem[] {
   const { name } = rollout.spec.route;
-  if (ingressRoute === undefined) {
+  if (route === undefined) {
     const message = `spec.route.name: IngressRoute ${name} does not exist in namespace ${pair.namespace}; create it or correct the name.`;
     return [{ reason: 'RouteNotFound', message }];
   }
-  if (readSplit(ingressRoute.spec.routes ?? [], pair).routes.length > 0) return [];
-  const listed = (ingressRoute.spec.routes ?? [])
-    .flatMap((route) => route.services ?? [])
+  if (readSplit(route.routes, pair).routes.length > 0) return [];
+  const listed = route.routes
+    .flatMap(({ services = [] }) => services)
     .map(({ name, port }) => (port === undefined ? name : `${name}:${port}`));
   const message = `IngressRoute ${name} lists neither ${pair.stable.service} nor ${pair.canary.service} with the ports of the Rollout; it lists ${listed.join(', ') || 'no service'}. Add ${pair.stable.service} to a rule.`;
   return [{ reason: 'ServiceNotInRoute', message }];

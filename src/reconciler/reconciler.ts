@@ -76,7 +76,7 @@ async function reconcileOnce(
   const source = askSource(options, scene);
   // The sampler wakes the rollout when it knows; until then nothing is decided, and no worker waits.
   if (source === undefined) return { kind: 'Unchanged', decision: { ...undecided, status: rollout.status ?? {} } };
-  const { judged, ingressRoute } = scene;
+  const { judged, routeObject: route } = scene;
   const evidence =
     judged === undefined
       ? undefined
@@ -88,7 +88,7 @@ async function reconcileOnce(
     freezes: options.freezes(),
   });
   const decision = decide(observation);
-  const acted = await act(options, { ...attempt, observation, stored: rollout, ingressRoute }, decision);
+  const acted = await act(options, { ...attempt, observation, stored: rollout, route }, decision);
   options.logger.debug('decided', { rollout: key, decision: decision.kind, acted });
   afterwards(options, key, acted === 'Unchanged' ? scene : undefined);
   return { kind: acted, decision };

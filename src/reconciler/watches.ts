@@ -19,6 +19,7 @@ import { Reflector } from '../kube/reflector.ts';
 import { Store, type Change } from '../kube/store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { isServiceKind } from '../traffic/entry.ts';
+import { asRoute, type RouteId } from '../traffic/route-object.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
 import {
@@ -80,7 +81,7 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
   const all = [
     follow<Rollout>(resources.rollouts, stores.rollouts, (rollout) => [keyOf(rollout), ...rivalsOf(rollout, caches)]),
     follow<IngressRoute>(resources.ingressRoutes, stores.ingressRoutes, (route) =>
-      caches.rolloutsOn('IngressRoute', keyOf(route)),
+      caches.rolloutsOnRoute({ resource: resources.ingressRoutes, key: keyOf(route) }),
     ),
     follow<Service>(resources.services, stores.services, (service) => caches.rolloutsOn('Service', keyOf(service))),
     follow<EndpointSlice>(resources.endpointSlices, stores.endpointSlices, (slice) =>
@@ -137,7 +138,7 @@ function keepFresh<T extends KubernetesObject>(store: Pick<Store<T>, 'get' | 'ap
   if (store.get(keyOf(object))?.metadata.uid === object.metadata.uid) store.apply(object);
 }
 
-type RolloutIndex = 'IngressRoute' | 'Service' | 'Deployment';
+type RolloutIndex = 'Route' | 'Service' | 'Deployment';
 
 interface Stores {
   readonly rollouts: Store<Rollout, RolloutIndex>;
@@ -151,7 +152,7 @@ interface Stores {
 function createStores(): Stores {
   return {
     rollouts: new Store<Rollout, RolloutIndex>({
-      indexes: { IngressRoute: routesOf, Service: servicesOf, Deployment: deploymentsOf },
+      indexes: { Route: routesOf, Service: servicesOf, Deployment: deploymentsOf },
       transform: keptRollout,
     }),
     ingressRoutes: new Store<IngressRoute, 'service'>({
@@ -174,16 +175,23 @@ function createStores(): Stores {
 function createCaches(stores: Stores): Caches {
   return {
     rollout: (key) => stores.rollouts.get(key),
-    ingressRoute: (key) => stores.ingressRoutes.get(key),
-    ingressRoutesTo: (key) => stores.ingressRoutes.byIndex('service', key).map(keyOf),
+    route: ({ resource, key }) => {
+      const found = stores.ingressRoutes.get(key);
+      return found && asRoute(resource, found);
+    },
+    routesTo: (key) => {
+      const listing = stores.ingressRoutes.byIndex('service', key);
+      return listing.map((route) => asRoute(resources.ingressRoutes, route));
+    },
     service: (key) => stores.services.get(key),
     deployment: (key) => stores.deployments.get(key),
     autoscalersOf: (key) => stores.autoscalers.byIndex('deployment', key),
     endpointSlices: (key) => stores.endpointSlices.byIndex('service', key),
     rolloutsOn: (kind, key) => stores.rollouts.byIndex(kind, key).map(keyOf),
-    remember: ({ rollout, ingressRoute }) => {
+    rolloutsOnRoute: (id) => stores.rollouts.byIndex('Route', placeOf(id)).map(keyOf),
+    remember: ({ rollout, route }) => {
       if (rollout !== undefined) keepFresh(stores.rollouts, rollout);
-      if (ingressRoute !== undefined) keepFresh(stores.ingressRoutes, ingressRoute);
+      if (route !== undefined) keepFresh(stores.ingressRoutes, route.object);
     },
   };
 }
@@ -210,8 +218,18 @@ function listedBy({ metadata, spec }: IngressRoute): readonly string[] {
 }
 
 /** A rollout is found by what it names and, while it has touched a route, by what it named then. */
-function routesOf({ metadata, spec, status }: Rollout): readonly string[] {
-  return inNamespace(metadata.namespace, [spec.route.name, status?.target?.route]);
+function routesOf(rollout: Rollout): readonly string[] {
+  return [...new Set(routeIdsOf(rollout).map(placeOf))];
+}
+
+function routeIdsOf({ metadata, spec, status }: Rollout): readonly RouteId[] {
+  const names = [spec.route.name, status?.target?.route].filter((name) => name !== undefined);
+  return names.map((name) => ({ resource: resources.ingressRoutes, key: `${metadata.namespace ?? ''}/${name}` }));
+}
+
+/** placeOf is a RouteId as an index has it. */
+function placeOf({ resource, key }: RouteId): string {
+  return `${resource.plural}.${resource.group} ${key}`;
 }
 
 function servicesOf({ metadata, spec, status }: Rollout): readonly string[] {
@@ -233,7 +251,7 @@ function inNamespace(namespace: string | undefined, names: readonly (string | un
 
 /** rivalsOf: when a Rollout changes or goes, another one on its route or services may become the one that keeps it. */
 function rivalsOf(rollout: Rollout, caches: Caches): readonly ObjectKey[] {
-  const routes = routesOf(rollout).flatMap((key) => caches.rolloutsOn('IngressRoute', key as ObjectKey));
+  const routes = routeIdsOf(rollout).flatMap((id) => caches.rolloutsOnRoute(id));
   const services = servicesOf(rollout).flatMap((key) => caches.rolloutsOn('Service', key as ObjectKey));
   return [...routes, ...services].filter((key) => inConflict(caches.rollout(key)));
 }

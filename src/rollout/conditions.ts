@@ -126,8 +126,8 @@ function trafficVerified({ nowMs }: Observation, after: RolloutStatus): Finding 
     status: 'Unknown',
     reason: isApplied ? 'Assumed' : 'NotApplied',
     message: isApplied
-      ? 'The weight is assumed to be in effect 5 s after it is seen in the IngressRoute.'
-      : 'The IngressRoute does not carry the weight yet.',
+      ? 'The weight is assumed to be in effect 5 s after it is seen in the route.'
+      : 'The route does not carry the weight yet.',
   };
 }
 

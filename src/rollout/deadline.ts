@@ -6,6 +6,7 @@ import { running, statusOf, unchanged, wait, type Question } from './answer.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { rollBack } from './rollback.ts';
+import { routeNameOf } from './route-name.ts';
 import { nextStatus, noEvidenceYet } from './status.ts';
 
 /** awaitEndpoints waits for a canary that has no ready endpoints yet, or not all of its revision; after the deadline people hear of it. */
@@ -30,7 +31,7 @@ export const writeOverdue: Question = (observation) => {
   if (found === undefined || refusedMs === undefined || found.progress.appliedAt !== undefined) return undefined;
   const { progressDeadline } = observation.rollout.spec;
   if (observation.nowMs < refusedMs + parseDuration(progressDeadline)) return undefined;
-  const message = `IngressRoute ${found.target.route} could not be written for ${progressDeadline}, so that the canary never got its ${found.progress.weight}%.`;
+  const message = `${routeNameOf(found.target)} could not be written for ${progressDeadline}, so that the canary never got its ${found.progress.weight}%.`;
   return rollBack(observation, found, { reason: 'ProgressDeadlineExceeded', message, outcome: 'Failed' });
 };
 
@@ -41,7 +42,7 @@ export function refusedRaise(observation: Observation, why: string): RolloutStat
   if (phase !== 'Progressing' || progress?.direction !== 'Forward' || progress.appliedAt !== undefined)
     return undefined;
   const refusedAt = progress.refusedAt ?? formatTime(observation.nowMs);
-  const message = `IngressRoute ${target?.route ?? ''} does not take the canary's ${progress.weight}%: ${why}`;
+  const message = `${routeNameOf(target)} does not take the canary's ${progress.weight}%: ${why}`;
   // What was observed before the step began is no verdict on it.
   const isNew = progress.enteredAt === formatTime(observation.nowMs);
   const seen = isNew ? { ...observation, evidence: undefined, verdict: noEvidenceYet } : observation;

@@ -21,6 +21,7 @@ import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { rollBack } from './rollback.ts';
 import { held } from './route.ts';
+import { routeNameOf } from './route-name.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 import { describePlan, indexForWeight, nextReturn } from './steps.ts';
 
@@ -113,7 +114,7 @@ function contested(
   found: Touched,
   { weight, manager }: Omit<Drift, 'percent'>,
 ): StatusChange {
-  const message = `${manager} keeps changing the weights of IngressRoute ${found.target.route}; the canary stays at ${weight}%. Make ${manager} ignore spec.routes[].services[], then promote or abort.`;
+  const message = `${manager} keeps changing the weights of ${routeNameOf(found.target)}; the canary stays at ${weight}%. Make ${manager} ignore spec.routes[].services[], then promote or abort.`;
   return held(observation, found, { reason: 'Contested', message, weight });
 }
 

@@ -29,13 +29,13 @@ export interface RevisionObservation {
   readonly message: string;
 }
 
-/** RouteWriter is who last wrote the rules of the IngressRoute, from managedFields. */
+/** RouteWriter is who last wrote the services of the route, from managedFields. */
 export interface RouteWriter {
   readonly manager: string;
   readonly timeMs: number;
 }
 
-/** RouteObservation is the IngressRoute as it is now. */
+/** RouteObservation is the route as it is now. */
 export interface RouteObservation {
   readonly uid: string;
   readonly resourceVersion: string;
@@ -56,7 +56,7 @@ export interface Observation {
   readonly steps: readonly PlannedStep[];
   /** problems is what the schema cannot see: missing or wrong references. */
   readonly problems: readonly Problem[];
-  /** route is undefined where the IngressRoute does not exist. */
+  /** route is undefined where it does not exist. */
   readonly route: RouteObservation | undefined;
   /** pair is the pair of the touched route if there is one (status.target), else that of the spec. */
   readonly pair: Pair;

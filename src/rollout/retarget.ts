@@ -1,6 +1,7 @@
 /** What happens when spec.route or the services are edited at rest: the old route is put back, then all begins anew. */
 import { lower, place, statusOf, touched, wait, type Question } from './answer.ts';
 import type { Observation } from './observation.ts';
+import { routeNameOf } from './route-name.ts';
 import { isAtRest, isHolding } from './status.ts';
 
 /** isRetargeted tells whether the spec names another route or pair than the touched one. */
@@ -17,7 +18,7 @@ export function isRetargeted({ rollout }: Pick<Observation, 'rollout'>): boolean
 export const retargeted: Question = (observation) => {
   const status = statusOf(observation);
   if (!isRetargeted(observation) || !(isAtRest(status) || isHolding(status))) return undefined;
-  const message = `The spec names another route or service; IngressRoute ${status.target?.route ?? ''} is put back as it was.`;
+  const message = `The spec names another route or service; ${routeNameOf(status.target)} is put back as it was.`;
   const change = {
     phase: 'Pending',
     reason: 'Retargeted',

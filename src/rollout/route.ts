@@ -1,4 +1,4 @@
-/** What happens when the IngressRoute goes away under a rollout, or comes back as another object. */
+/** What happens when the route goes away under a rollout, or comes back as another object. */
 import type { HoldState, RolloutProgress } from '../api/rollout-status.ts';
 import { formatTime } from '../clock.ts';
 import { adoptBaseline, takeBaseline, type Baseline } from '../traffic/baseline.ts';
@@ -14,6 +14,7 @@ import {
   type Touched,
 } from './answer.ts';
 import type { Observation, RouteObservation } from './observation.ts';
+import { routeNameOf } from './route-name.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 import { describePlan, indexForWeight } from './steps.ts';
 
@@ -22,7 +23,7 @@ export const routeGone: Question = (observation) => {
   const status = statusOf(observation);
   const { route, stable, canary } = observation;
   if (status.target === undefined || isAtRest(status) || (route?.split.routes.length ?? 0) > 0) return undefined;
-  const name = `IngressRoute ${status.target.route}`;
+  const name = routeNameOf(status.target);
   const message =
     route === undefined
       ? `${name} does not exist any more; create it again, or abort.`
@@ -64,7 +65,7 @@ export const routeRecreated: Question = (observation) => {
   const target = { ...found.target, uid: found.route.uid, baseline: baselineOf(observation, found.route) };
   if (found.status.progress?.direction === 'Back') return wait(observation, { ...unchanged(observation), target });
   const weight = percentOf(found.route);
-  const message = `IngressRoute ${found.target.route} was deleted and created again; the canary is at ${weight}%. Promote to go on from there, or abort.`;
+  const message = `${routeNameOf(found.target)} was deleted and created again; the canary is at ${weight}%. Promote to go on from there, or abort.`;
   return wait(observation, { ...held(observation, found, { reason: 'RouteRecreated', message, weight }), target });
 };
 

@@ -1,8 +1,9 @@
-/** The JSON Patch (RFC 6902) that turns an IngressRoute into what a merge has computed. */
+/** The JSON Patch (RFC 6902) that turns a route into what a merge has computed. */
 import jsonPatch, { deepClone } from 'fast-json-patch';
 import type { JsonPatchOperation } from '../api/object-store.ts';
-import type { IngressRoute, Route } from '../api/traefik.ts';
+import type { Route } from '../api/traefik.ts';
 import { SluiceError } from '../errors.ts';
+import { placeTests, servicesPath, withRoutes, type RouteObject, type RouteSource } from './route-object.ts';
 import { diffServices, isEqual, pointerTo } from './service-diff.ts';
 
 /**
@@ -19,67 +20,62 @@ export type Insistence = 'Version' | 'Entries' | 'Names';
  * with nothing but services changed, and never an empty list of them.
  */
 export function buildPatch(
-  current: IngressRoute,
+  current: RouteObject,
   desired: readonly Route[],
   insistence: Insistence,
 ): readonly JsonPatchOperation[] {
-  const routes = current.spec.routes ?? [];
-  const changes = routes
-    .map((route, index) => ({ route, index, operations: changesOf(route, desired[index], index) }))
+  const changes = current.routes
+    .map((route, index) => ({ route, path: servicesPath(current, index), index }))
+    .map((place) => ({ ...place, operations: changesOf(place.route, desired[place.index], place.path) }))
     .filter(({ operations }) => operations.length > 0);
-  const tests = changes.flatMap(({ route, index }) => routeTests(route, index, insistence));
+  const tests = changes.flatMap(({ route, path, index }) => [
+    ...placeTests(current, route, index),
+    ...serviceTests(route, path, insistence),
+  ]);
   const operations = changes.flatMap((change) => change.operations);
   const patch = changes.length === 0 ? [] : [...versionTests(current, insistence), ...tests, ...operations];
   assertGives(current, desired, patch);
   return patch;
 }
 
-function changesOf(route: Route, desired: Route | undefined, index: number): readonly JsonPatchOperation[] {
+type Path = readonly (string | number)[];
+
+function changesOf(route: Route, desired: Route | undefined, path: Path): readonly JsonPatchOperation[] {
   if (desired === undefined || desired === route) return [];
-  return diffServices(['spec', 'routes', index, 'services'], route.services ?? [], desired.services ?? []);
+  return diffServices(path, route.services ?? [], desired.services ?? []);
 }
 
-function versionTests(current: IngressRoute, insistence: Insistence): readonly JsonPatchOperation[] {
+function versionTests(current: RouteObject, insistence: Insistence): readonly JsonPatchOperation[] {
   if (insistence !== 'Version') return [];
-  const value = current.metadata.resourceVersion;
+  const value = current.object.metadata.resourceVersion;
   if (value === undefined) throw defect(current, 'it was read without a metadata.resourceVersion');
   return [{ op: 'test', path: pointerTo('metadata', 'resourceVersion'), value }];
 }
 
-/** routeTests pin the rule and the name behind every index that the patch counts on, or the entries as they were read. */
-function routeTests(route: Route, index: number, insistence: Insistence): readonly JsonPatchOperation[] {
-  const services = route.services ?? [];
-  const at = (...parts: readonly (string | number)[]): string => pointerTo('spec', 'routes', index, ...parts);
-  const match = { op: 'test' as const, path: at('match'), value: route.match };
-  if (insistence === 'Entries') return [match, { op: 'test', path: at('services'), value: services }];
-  const names = services.map(({ name }, place) => ({
-    op: 'test' as const,
-    path: at('services', place, 'name'),
-    value: name,
-  }));
-  return [match, ...names];
+/** serviceTests pin the name behind every index that the patch counts on, or the entries as they were read. */
+function serviceTests({ services = [] }: Route, path: Path, insistence: Insistence): readonly JsonPatchOperation[] {
+  if (insistence === 'Entries') return [{ op: 'test', path: pointerTo(...path), value: services }];
+  return services.map(({ name }, place) => ({ op: 'test', path: pointerTo(...path, place, 'name'), value: name }));
 }
 
-function assertGives(current: IngressRoute, desired: readonly Route[], patch: readonly JsonPatchOperation[]): void {
-  const routes = current.spec.routes ?? [];
+function assertGives(current: RouteObject, desired: readonly Route[], patch: readonly JsonPatchOperation[]): void {
+  const { routes } = current;
   if (desired.some(({ services }, index) => services?.length === 0 && routes[index]?.services?.length !== 0)) {
     throw defect(current, 'a route would be left without services');
   }
-  const wanted = current.spec.routes === undefined ? current.spec : { ...current.spec, routes: desired };
-  if (!isEqual(applied(current, patch), { ...current, spec: wanted })) {
+  if (!isEqual(applied(current, patch), withRoutes(current, desired))) {
     throw defect(current, 'the patch does not give the routes that were computed');
   }
 }
 
-function applied(current: IngressRoute, patch: readonly JsonPatchOperation[]): IngressRoute {
+function applied(current: RouteObject, patch: readonly JsonPatchOperation[]): RouteSource {
   try {
-    return jsonPatch.applyPatch(deepClone(current) as IngressRoute, deepClone(patch), true).newDocument;
+    return jsonPatch.applyPatch(deepClone(current.object) as RouteSource, deepClone(patch), true).newDocument;
   } catch (cause) {
     throw defect(current, 'the patch cannot be applied to the object it was made for', cause);
   }
 }
 
-function defect({ metadata }: IngressRoute, found: string, cause?: unknown): SluiceError {
-  const name = `${metadata.namespace ?? ''}/${metadata.name}`;
-  return new SluiceError('Internal', `Patch of IngressRoute ${name}: ${found}; please report this.`, { cause });
+function defect({ resource, key }: RouteObject, found: string, cause?: unknown): SluiceError {
+  return new SluiceError('Internal', `Patch of ${resource.kind} ${key}: ${found}; please report this.`, { cause });
 }

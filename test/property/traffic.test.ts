@@ -1,10 +1,12 @@
 import jsonPatch, { deepClone } from 'fast-json-patch';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { resources } from '../../src/api/kubernetes.ts';
 import type { IngressRoute, Route, RouteService } from '../../src/api/traefik.ts';
 import { adoptBaseline, takeBaseline, type Baseline } from '../../src/traffic/baseline.ts';
 import { mergeRoutes, type Ready, type Target } from '../../src/traffic/merge.ts';
 import { buildPatch } from '../../src/traffic/patch.ts';
+import { asRoute } from '../../src/traffic/route-object.ts';
 import { listsPair, pairWeight, readSplit, roleOf, type Pair } from '../../src/traffic/split.ts';
 
 const pair: Pair = {
@@ -352,7 +354,7 @@ describe('buildPatch', () => {
         (routes, a, b, insistence) => {
           const current = object(play(routes, a));
           const desired = play(routes, [...a, ...b]);
-          const patch = buildPatch(current, desired, insistence);
+          const patch = buildPatch(asRoute(resources.ingressRoutes, current), desired, insistence);
           const applied = jsonPatch.applyPatch(deepClone(current) as IngressRoute, deepClone(patch), true).newDocument;
           expect(applied).toEqual(object(desired));
           expect(patch.length === 0).toBe(written(current.spec.routes) === written(desired));
@@ -365,7 +367,8 @@ describe('buildPatch', () => {
   it('changes only weights and entries, after all of its tests, and writes no null', () => {
     fc.assert(
       fc.property(routesArb, targets, readyArb, (routes, target, ready) => {
-        const patch = buildPatch(object(routes), play(routes, [{ target, ready }]), 'Names');
+        const read = asRoute(resources.ingressRoutes, object(routes));
+        const patch = buildPatch(read, play(routes, [{ target, ready }]), 'Names');
         const changes = patch.filter(({ op }) => op !== 'test');
         expect(patch.slice(patch.length - changes.length)).toEqual(changes);
         for (const change of changes) {
@@ -381,7 +384,7 @@ describe('buildPatch', () => {
     fc.assert(
       fc.property(routesArb, percents, (routes, percent) => {
         const patch = buildPatch(
-          object(routes),
+          asRoute(resources.ingressRoutes, object(routes)),
           play(routes, [{ target: splitTo(percent), ready: bothReady }]),
           'Names',
         );

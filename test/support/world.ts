@@ -4,7 +4,14 @@
  * there it is asynchronous, and here it can be cut after any write.
  */
 import jsonPatch, { deepClone } from 'fast-json-patch';
-import { keyOf, type Deployment, type EndpointSlice, type ObjectKey, type Service } from '../../src/api/kubernetes.ts';
+import {
+  keyOf,
+  resources,
+  type Deployment,
+  type EndpointSlice,
+  type ObjectKey,
+  type Service,
+} from '../../src/api/kubernetes.ts';
 import { mergePatch } from '../../src/api/merge-patch.ts';
 import type { JsonPatchOperation } from '../../src/api/object-store.ts';
 import type { Rollout } from '../../src/api/rollout.ts';
@@ -25,6 +32,7 @@ import { isAtRest, isWorthWriting } from '../../src/rollout/status.ts';
 import { commandAnnotation, commandByAnnotation } from '../../src/rollout/verbs.ts';
 import type { Target } from '../../src/traffic/merge.ts';
 import { buildPatch } from '../../src/traffic/patch.ts';
+import { asRoute, type RouteObject } from '../../src/traffic/route-object.ts';
 import { readSplit } from '../../src/traffic/split.ts';
 import { evidenceOf } from './evidence.ts';
 import { rollout, shopPair, shopRoutes, type WrittenSpec } from './rollout-builders.ts';
@@ -318,13 +326,13 @@ export class World {
 
   #writeRoute(
     observation: Observation,
-    { ingressRoute }: Scene,
+    { routeObject: route }: Scene,
     to: { readonly target: Target; readonly status: RolloutStatus; readonly direction: 'Raise' | 'Lower' },
   ): 'Done' | 'Again' {
     const { target } = to.status;
-    if (target === undefined || ingressRoute === undefined) return 'Again';
-    const merged = mergeObserved(observation, { routes: ingressRoute.spec.routes ?? [], target }, to.target);
-    const operations = buildPatch(ingressRoute, merged.routes, to.direction === 'Raise' ? 'Version' : 'Names');
+    if (target === undefined || route === undefined) return 'Again';
+    const merged = mergeObserved(observation, { routes: route.routes, target }, to.target);
+    const operations = buildPatch(route, merged.routes, to.direction === 'Raise' ? 'Version' : 'Names');
     if (operations.length === 0) return 'Done';
     this.#spendWrite();
     if (this.isRouteForbidden) throw new Forbidden('ingressroutes.traefik.io "shop" is forbidden');
@@ -422,15 +430,17 @@ export class World {
     ) as IngressRoute;
   }
 
+  #routeObject(): RouteObject | undefined {
+    return this.ingressRoute && asRoute(resources.ingressRoutes, this.ingressRoute);
+  }
+
   #caches(): Caches {
     const armOf = (key: ObjectKey): Arm | undefined =>
       key === 'web/shop-stable' ? 'stable' : key === 'web/shop-canary' ? 'canary' : undefined;
     return {
       rollout: () => this.rollout,
-      ingressRoute: (key) =>
-        this.ingressRoute !== undefined && keyOf(this.ingressRoute) === key ? this.ingressRoute : undefined,
-      ingressRoutesTo: (key) =>
-        armOf(key) === undefined || this.ingressRoute === undefined ? [] : [keyOf(this.ingressRoute)],
+      route: ({ key }) => [this.#routeObject()].find((route) => route?.key === key),
+      routesTo: (key) => (armOf(key) === undefined ? [] : [this.#routeObject()].filter((route) => route !== undefined)),
       service: (key) => (armOf(key) === undefined ? undefined : service(key)),
       deployment: (key) => {
         const arm = armOf(key);
@@ -446,6 +456,7 @@ export class World {
         return arm === undefined ? [] : [slice(arm, this.endpoints[arm])];
       },
       rolloutsOn: () => (this.rollout === undefined ? [] : [keyOf(this.rollout)]),
+      rolloutsOnRoute: () => (this.rollout === undefined ? [] : [keyOf(this.rollout)]),
       remember: () => undefined,
     };
   }

@@ -12,7 +12,7 @@ import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { takeBaseline } from '../../../src/traffic/baseline.ts';
 import type { Target } from '../../../src/traffic/merge.ts';
 import { observation, rollout, shopPair, shopRoutes } from '../../support/rollout-builders.ts';
-import { openWorld, shopRoute, type World } from './cluster.ts';
+import { shopRouteId, openWorld, shopRoute, type World } from './cluster.ts';
 import type { MemoryStore } from './memory-store.ts';
 
 const target: RolloutTarget = {
@@ -77,11 +77,11 @@ function doAct(decision: Decision, isRetry = false): Promise<Acted> {
     recordEvent: (_about: Rollout, { type, reason, message }: Notice) => events.push(`${type} ${reason}: ${message}`),
     onTransition: (_about: Rollout, entry: HistoryEntry) => transitions.push(entry),
   };
-  const ingressRoute = caches.ingressRoute('web/shop');
+  const route = caches.route(shopRouteId);
   const observed = observation({ rollout: subject });
   const permits = (deadlineMs: number): boolean => (isPermitted === 'AtOnce' ? deadlineMs === 0 : isPermitted);
   const grant: Grant = { signal: stop.signal, permits, writeDeadlineMs: 4_000 };
-  return act(actor, { observation: observed, stored: subject, ingressRoute, grant, isRetry }, decision);
+  return act(actor, { observation: observed, stored: subject, route, grant, isRetry }, decision);
 }
 
 function raise(status: RolloutStatus): Decision {
@@ -171,7 +171,7 @@ describe('a raise', () => {
     expect(await doAct(raise(running))).toBe('Lost');
     expect(world.store.writes).toEqual(['patchStatus Rollout Written', 'patch IngressRoute Conflict']);
     expect(world.store.reads).toEqual(['get IngressRoute']);
-    expect(world.watches.caches.ingressRoute('web/shop')?.metadata.resourceVersion).toBe(
+    expect(world.watches.caches.route(shopRouteId)?.object.metadata.resourceVersion).toBe(
       versionOf(resources.ingressRoutes),
     );
     expect(stored()).toEqual(running);
@@ -252,7 +252,7 @@ describe('a lowering', () => {
     };
     expect(await doAct(lower(failed))).toBe('Lost');
     expect(world.store.writes).toEqual(['patch IngressRoute Conflict']);
-    expect(world.watches.caches.ingressRoute('web/shop')?.spec.routes).toHaveLength(2);
+    expect(world.watches.caches.route(shopRouteId)?.routes).toHaveLength(2);
     expect(stored()).toEqual(running);
   });
 
@@ -398,7 +398,7 @@ describe('a write of unknown outcome', () => {
     breakAfter('IngressRoute');
     expect(await doAct(raise(running))).toBe('Lost');
     expect(world.store.reads).toEqual(['get IngressRoute']);
-    expect(world.watches.caches.ingressRoute('web/shop')).toEqual(
+    expect(world.watches.caches.route(shopRouteId)?.object).toEqual(
       world.store.read(resources.ingressRoutes, 'web/shop'),
     );
   });

@@ -8,6 +8,7 @@ import {
 } from '../../../src/api/kubernetes.ts';
 import type { IngressRoute } from '../../../src/api/traefik.ts';
 import { startWatches, type Watches } from '../../../src/reconciler/watches.ts';
+import type { RouteId } from '../../../src/traffic/route-object.ts';
 import { createLogger, type Logger } from '../../../src/telemetry/logger.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { shopRoutes } from '../../support/rollout-builders.ts';
@@ -51,6 +52,9 @@ export function deployment(name: string, image: string, revision = '1'): Deploym
     status: { observedGeneration: 4, replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3 },
   };
 }
+
+/** shopRouteId is where the IngressRoute web/shop is. */
+export const shopRouteId: RouteId = { resource: resources.ingressRoutes, key: 'web/shop' };
 
 /** shopRoute returns the IngressRoute web/shop, last written by Helm. */
 export function shopRoute(routes: IngressRoute['spec']['routes'] = shopRoutes): IngressRoute {

@@ -3,7 +3,10 @@ import { eventually } from '../../support/eventually.ts';
 import { resources } from '../../../src/api/kubernetes.ts';
 import type { RolloutStatus } from '../../../src/api/rollout-status.ts';
 import { rollout } from '../../support/rollout-builders.ts';
+import type { RouteId } from '../../../src/traffic/route-object.ts';
 import { deployment, openWorld, service, shopRoute, slice, type World } from './cluster.ts';
+
+const routeId = (key: RouteId['key']): RouteId => ({ resource: resources.ingressRoutes, key });
 
 let stop: AbortController;
 beforeEach(() => {
@@ -73,10 +76,10 @@ describe('startWatches', () => {
     const { watches } = await openWorld(stop.signal, (store) =>
       store.put(resources.rollouts, rollout({}, { status: { target } })),
     );
-    expect(watches.caches.rolloutsOn('IngressRoute', 'web/old')).toEqual(['web/shop']);
+    expect(watches.caches.rolloutsOnRoute(routeId('web/old'))).toEqual(['web/shop']);
     expect(watches.caches.rolloutsOn('Service', 'web/old-canary')).toEqual(['web/shop']);
-    expect(watches.caches.rolloutsOn('IngressRoute', 'web/shop')).toEqual(['web/shop']);
-    expect(watches.caches.rolloutsOn('IngressRoute', 'other/shop')).toEqual([]);
+    expect(watches.caches.rolloutsOnRoute(routeId('web/shop'))).toEqual(['web/shop']);
+    expect(watches.caches.rolloutsOnRoute(routeId('other/shop'))).toEqual([]);
   });
 
   it('remembers an own write before the watch has told of it, and does not go back', async () => {
@@ -97,7 +100,7 @@ describe('startWatches', () => {
     await eventually(() => watches.caches.rollout('web/shop') === undefined);
     watches.caches.remember({ rollout: late });
     expect(watches.caches.rollout('web/shop')).toBeUndefined();
-    expect(watches.caches.rolloutsOn('IngressRoute', 'web/shop')).toEqual([]);
+    expect(watches.caches.rolloutsOnRoute(routeId('web/shop'))).toEqual([]);
   });
 
   it('stops with the signal', async () => {

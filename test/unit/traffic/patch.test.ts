@@ -1,17 +1,24 @@
 import jsonPatch, { deepClone } from 'fast-json-patch';
 import { describe, expect, it } from 'vitest';
+import { resources } from '../../../src/api/kubernetes.ts';
 import type { IngressRoute, RouteService } from '../../../src/api/traefik.ts';
 import { buildPatch } from '../../../src/traffic/patch.ts';
+import { asRoute, type RouteObject } from '../../../src/traffic/route-object.ts';
 import { pointerTo } from '../../../src/traffic/service-diff.ts';
 
 const s = (weight?: number): RouteService => ({ name: 's', port: 80, ...(weight === undefined ? {} : { weight }) });
 const c = (weight?: number): RouteService => ({ name: 'c', port: 80, ...(weight === undefined ? {} : { weight }) });
 const x = (weight?: number): RouteService => ({ name: 'x', port: 80, ...(weight === undefined ? {} : { weight }) });
-const object = (...routes: readonly (readonly RouteService[])[]): IngressRoute => ({
-  metadata: { name: 'shop', namespace: 'web', resourceVersion: '42' },
-  spec: { entryPoints: ['web'], routes: routes.map((services, index) => ({ match: `Host(\`${index}\`)`, services })) },
-});
-const to = (...routes: readonly (readonly RouteService[])[]) => object(...routes).spec.routes ?? [];
+const ingressRoute = (object: IngressRoute): RouteObject => asRoute(resources.ingressRoutes, object);
+const object = (...routes: readonly (readonly RouteService[])[]): RouteObject =>
+  ingressRoute({
+    metadata: { name: 'shop', namespace: 'web', resourceVersion: '42' },
+    spec: {
+      entryPoints: ['web'],
+      routes: routes.map((services, index) => ({ match: `Host(\`${index}\`)`, services })),
+    },
+  });
+const to = (...routes: readonly (readonly RouteService[])[]) => object(...routes).routes;
 
 describe('buildPatch', () => {
   it.each<[string, readonly RouteService[], readonly RouteService[], readonly object[]]>([
@@ -64,7 +71,7 @@ describe('buildPatch', () => {
 
   it('is empty where nothing differs, even without a resourceVersion', () => {
     expect(buildPatch(object([s()]), to([s()]), 'Version')).toEqual([]);
-    expect(buildPatch({ metadata: { name: 'shop' }, spec: {} }, [], 'Version')).toEqual([]);
+    expect(buildPatch(ingressRoute({ metadata: { name: 'shop' }, spec: {} }), [], 'Version')).toEqual([]);
   });
 
   it('insists on the object that was read', () => {
@@ -92,7 +99,7 @@ describe('buildPatch', () => {
       { op: 'test', path: '/spec/routes/0/services', value: [x(), s(10), c(90)] },
     ]);
     const meanwhile = object([x(), s(70), c(30)]);
-    expect(() => jsonPatch.applyPatch(meanwhile, deepClone(operations), true)).toThrow('TEST_OPERATION_FAILED');
+    expect(() => jsonPatch.applyPatch(meanwhile.object, deepClone(operations), true)).toThrow('TEST_OPERATION_FAILED');
   });
 
   it.each<[string, () => unknown, RegExp]>([
@@ -105,7 +112,7 @@ describe('buildPatch', () => {
     ['no service would be left', () => buildPatch(object([s()]), to([]), 'Entries'), /without services/],
     [
       'there is no version to insist on',
-      () => buildPatch({ ...object([s()]), metadata: { name: 'shop' } }, to([s(2)]), 'Version'),
+      () => buildPatch(ingressRoute({ ...object([s()]).object, metadata: { name: 'shop' } }), to([s(2)]), 'Version'),
       /resourceVersion/,
     ],
   ])('refuses with Internal where %s', (_name, build, message) => {
