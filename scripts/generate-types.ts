@@ -3,19 +3,7 @@
  * A unit test compares the files with what this module would write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parse } from 'yaml';
-
-interface Schema {
-  readonly description?: string;
-  readonly type?: string;
-  readonly enum?: readonly string[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly required?: readonly string[];
-  readonly default?: unknown;
-  readonly 'x-kubernetes-int-or-string'?: boolean;
-  readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
-}
+import { readCrd, type Schema } from './crd-schema.ts';
 
 /** Writer collects one interface for each object of the schema, named by the first word of its description. */
 class Writer {
@@ -71,8 +59,7 @@ const notice = '// Generated from crds/rollouts.yaml by `npm run generate`. Do n
 
 /** generateTypes returns the texts (before formatting) of the two generated files of src/api for the CRD in `crd`. */
 export function generateTypes(crd: string): { readonly 'rollout.ts': string; readonly 'rollout-status.ts': string } {
-  const document = parse(crd) as { spec: { versions: readonly [{ schema: { openAPIV3Schema: Schema } }] } };
-  const root = document.spec.versions[0].schema.openAPIV3Schema;
+  const { schema: root } = readCrd(crd);
   const status = new Writer();
   status.add(root.properties?.['status'] ?? {});
   const rollout = new Writer(['RolloutStatus']);

@@ -2,19 +2,12 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { anchorOf } from '../../scripts/reference-words.ts';
 import { ranks } from '../support/import-graph.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
-const pages = globSync('{*.md,docs/*.md}', { cwd: root });
-
-/** anchorOf is how GitHub names a heading. */
-function anchorOf(heading: string): string {
-  return heading
-    .toLowerCase()
-    .replaceAll(/[^\w\- ]/g, '')
-    .replaceAll(' ', '-');
-}
+const pages = globSync('{*.md,docs/**/*.md}', { cwd: root });
 
 function anchorsIn(text: string): readonly string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));

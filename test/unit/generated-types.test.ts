@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { readCrd, type Schema } from '../../scripts/crd-schema.ts';
+import { readExample, readExamples } from '../../scripts/example-files.ts';
+import { findUnshown, generateReference } from '../../scripts/generate-reference.ts';
 import { generateTypes } from '../../scripts/generate-types.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,5 +35,71 @@ describe('the types of the Rollout', () => {
 
   test('cannot be made from an object without a name', () => {
     expect(() => generateTypes(crd.replace('RouteRef names', 'names'))).toThrow('must begin with its name');
+  });
+});
+
+/** pathsOf returns the path of each field of a schema, as a reader writes it. */
+function pathsOf({ properties, items, additionalProperties }: Schema, at: string): readonly string[] {
+  if (items !== undefined) return pathsOf(items, `${at}[]`);
+  if (additionalProperties !== undefined) return pathsOf(additionalProperties, `${at}.<name>`);
+  return Object.entries(properties ?? {}).flatMap(([name, schema]) => [
+    `${at}.${name}`,
+    ...pathsOf(schema, `${at}.${name}`),
+  ]);
+}
+
+/** documentedIn returns the paths that the headings and tables of a page name. */
+function documentedIn(page: string): readonly string[] {
+  return page.split(/^#{2,3} `/m).flatMap((section) => {
+    const at = section.slice(0, section.indexOf('`'));
+    return [at, ...[...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => `${at}.${name}`)];
+  });
+}
+
+describe('the reference', () => {
+  const folder = path.join(root, 'docs', 'reference');
+  const examples = readExamples(path.join(root, 'manifests', 'examples'));
+  const parsed = readCrd(crd);
+  const pages = generateReference(parsed, examples);
+  const howTo = 'see "A field of a Rollout is new" in CONTRIBUTING.md';
+
+  test('has a page for each group of fields and no other', () => {
+    expect(Object.keys(pages).toSorted(), 'run `npm run generate`').toEqual(readdirSync(folder).toSorted());
+  });
+
+  test.each(Object.entries(pages))('docs/reference/%s is what the CRD and the examples say', (name, text) => {
+    expect(text, 'run `npm run generate`').toBe(readFileSync(path.join(folder, name), 'utf8'));
+  });
+
+  test.each(['spec', 'status'] as const)('says something of every field of %s', (part) => {
+    const schema = parsed.schema.properties?.[part] ?? {};
+    const names = Object.entries(pages).filter(([name]) => (name === 'status.md') === (part === 'status'));
+    const documented = names.flatMap(([, text]) => documentedIn(text)).map((at) => at.replace(/^status\./, ''));
+    const missing = pathsOf(schema, part).map((at) => at.slice(part.length + 1));
+    expect(missing.filter((at) => !documented.includes(at) && !documented.includes(`${at}[]`))).toEqual([]);
+  });
+
+  test('has an example of every field of spec, and of every kind and mode', () => {
+    expect(findUnshown(parsed, examples), howTo).toEqual([]);
+  });
+
+  test('misses the example of a field, and of a kind that is not the default', () => {
+    const kind: Schema = { enum: ['Deployment', 'Job', 'Pod'], default: 'Job' };
+    const spec: Schema = { properties: { workload: { properties: { kind } }, paused: { type: 'boolean' } } };
+    const example = readExample('one.yaml', 'kind: Rollout\nspec: {workload: {kind: Deployment}}\n');
+    expect(findUnshown({ schema: { properties: { spec } }, columns: [] }, [example])).toEqual([
+      'No example sets spec.paused.',
+      'No example has spec.workload.kind: Pod.',
+    ]);
+  });
+
+  test('shows a field as it stands in the shortest example that has it', () => {
+    const long = readExample('long.yaml', '# A\n# B\nkind: Rollout\nspec: {paused: true, revision: "1"} # no\n');
+    const short = readExample('short.yaml', 'kind: Rollout\nspec:\n  paused: false   # yes\n');
+    const found = generateReference(parsed, [long, short])['schedule.md'];
+    expect(found).toContain(
+      'From [short.yaml](../../manifests/examples/short.yaml):\n\n```yaml\npaused: false # yes\n```',
+    );
+    expect(long.about).toBe('A B');
   });
 });
