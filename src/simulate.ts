@@ -185,7 +185,7 @@ function cachesOf({ rollout, routes, services }: ReadObjects): Caches {
     route: (id) => routes.find(({ resource, key }) => resource === id.resource && key === id.key),
     routesTo: () => [],
     service: (key) => services.get(key),
-    deployment: () => undefined,
+    workload: () => undefined,
     autoscalersOf: () => [],
     endpointSlices: () => [],
     rolloutsOn: () => [],

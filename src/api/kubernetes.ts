@@ -51,6 +51,8 @@ export interface ResourceKind {
   readonly version: string;
   readonly plural: string;
   readonly kind: string;
+  /** selector leaves out of lists and watches what has not these labels, as the API server reads a labelSelector. */
+  readonly selector?: string;
 }
 
 /** ObjectKey is `namespace/name`; it is what queues and stores hold. */
@@ -101,14 +103,20 @@ export interface ConfigMap extends KubernetesObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
+/** Container is a container of a pod as far as it tells what runs. */
+export interface Container {
+  readonly name: string;
+  readonly image?: string;
+}
+
+/** PodTemplate is the part of v1.PodTemplateSpec that Sluice reads. */
+export interface PodTemplate {
+  readonly spec?: { readonly containers?: readonly Container[]; readonly initContainers?: readonly Container[] };
+}
+
 /** Deployment is the part of apps/v1 Deployment that Sluice reads. */
 export interface Deployment extends KubernetesObject {
-  readonly spec?: {
-    readonly replicas?: number;
-    readonly template?: {
-      readonly spec?: { readonly containers?: readonly { readonly name: string; readonly image?: string }[] };
-    };
-  };
+  readonly spec?: { readonly replicas?: number; readonly paused?: boolean; readonly template?: PodTemplate };
   readonly status?: {
     readonly observedGeneration?: number;
     readonly replicas?: number;
@@ -117,6 +125,42 @@ export interface Deployment extends KubernetesObject {
     readonly availableReplicas?: number;
   };
 }
+
+/** StatefulSet is the part of apps/v1 StatefulSet that Sluice reads. */
+export interface StatefulSet extends KubernetesObject {
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } };
+    readonly template?: PodTemplate;
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    /** updateRevision is the name of the newest ControllerRevision: that of the StatefulSet and a hash. */
+    readonly updateRevision?: string;
+    readonly replicas?: number;
+    readonly updatedReplicas?: number;
+    readonly readyReplicas?: number;
+  };
+}
+
+/** DaemonSet is the part of apps/v1 DaemonSet that Sluice reads. */
+export interface DaemonSet extends KubernetesObject {
+  readonly spec?: { readonly updateStrategy?: { readonly type?: string }; readonly template?: PodTemplate };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly desiredNumberScheduled?: number;
+    readonly updatedNumberScheduled?: number;
+    readonly numberReady?: number;
+  };
+}
+
+/** ControllerRevision is the part of apps/v1 ControllerRevision that Sluice reads: which of them is the newest of its owner. */
+export interface ControllerRevision extends KubernetesObject {
+  readonly revision: number;
+}
+
+/** controllerRevisionHash is the label that a DaemonSet's ControllerRevisions and their pods have in common. */
+export const controllerRevisionHash = 'controller-revision-hash';
 
 /** HorizontalPodAutoscaler is the part of it that tells whether a workload may have more pods. */
 export interface HorizontalPodAutoscaler extends KubernetesObject {
@@ -134,6 +178,16 @@ export const resources = {
   services: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
   endpointSlices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
   deployments: { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment' },
+  statefulSets: { group: 'apps', version: 'v1', plural: 'statefulsets', kind: 'StatefulSet' },
+  daemonSets: { group: 'apps', version: 'v1', plural: 'daemonsets', kind: 'DaemonSet' },
+  /** A StatefulSet says its revision itself; the history of a thousand of them is not wanted. */
+  controllerRevisions: {
+    group: 'apps',
+    version: 'v1',
+    plural: 'controllerrevisions',
+    kind: 'ControllerRevision',
+    selector: controllerRevisionHash,
+  },
   autoscalers: {
     group: 'autoscaling',
     version: 'v2',

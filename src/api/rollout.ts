@@ -177,7 +177,7 @@ export interface CanaryRef {
 /** WorkloadRef names what runs this version; its revision says that there is a new release. */
 export interface WorkloadRef {
   /** Kind of the workload. */
-  readonly kind: 'Deployment';
+  readonly kind: 'Deployment' | 'StatefulSet' | 'DaemonSet';
   /** Name of the workload in the namespace of the Rollout. */
   readonly name: string;
 }

@@ -56,7 +56,8 @@ export function createKubeObjectStore(connection: KubeConnection, options: KubeO
   const query = { fieldManager: options.fieldManager, fieldValidation: 'Strict' };
   return {
     client,
-    listMetadata: (kind, signal) => listMetadata(client, collectionPath(kind, undefined), signal),
+    listMetadata: (kind, signal) =>
+      listMetadata(client, { path: collectionPath(kind, undefined), labelSelector: kind.selector }, signal),
     serverOffsetMs: () => client.serverOffsetMs(),
     close: () => client.close(),
     get: (kind, key, callOptions) => get(client, objectPath(kind, key), callOptions),
@@ -64,7 +65,7 @@ export function createKubeObjectStore(connection: KubeConnection, options: KubeO
     watch: (kind, { namespace, name, ...watchOptions }) =>
       watchEvents(
         { client, clock, random, observer },
-        { path: collectionPath(kind, namespace), fieldSelector: selectName(name), ...watchOptions },
+        { path: collectionPath(kind, namespace), ...selectorsOf(kind, name), ...watchOptions },
       ),
     patch: (kind, key, operations: readonly JsonPatchOperation[], callOptions) =>
       write(client, {
@@ -157,8 +158,10 @@ async function list<T extends KubernetesObject>(
 ): Promise<ObjectList<T>> {
   const { namespace, name, resourceVersion = '', keep = (item: T) => item, limit, ...callOptions } = options;
   const call = { verb: 'list', path: collectionPath(kind, namespace), ...callOptions } as const;
-  const fieldSelector = selectName(name);
-  const query = { resourceVersion: resourceVersion === '' ? undefined : resourceVersion, fieldSelector };
+  const query = {
+    resourceVersion: resourceVersion === '' ? undefined : resourceVersion,
+    ...selectorsOf(kind, name),
+  };
   const keepItem = (item: KubernetesObject): T => keep(withKind(item, kind) as T);
   if (limit !== undefined) {
     const page = await readPage(client, { ...call, query: { ...query, limit: String(limit) } });
@@ -186,8 +189,8 @@ async function readPages<T extends KubernetesObject>(
     const page = await readPage(client, call);
     for (const item of page.items) items.push(keepItem(item));
     if (page.next === '') return { items, resourceVersion: page.resourceVersion };
-    const { fieldSelector } = first.query ?? {};
-    call = { ...first, query: { continue: page.next, limit: pageSize, fieldSelector } };
+    const { fieldSelector, labelSelector } = first.query ?? {};
+    call = { ...first, query: { continue: page.next, limit: pageSize, fieldSelector, labelSelector } };
   }
 }
 
@@ -208,8 +211,8 @@ function typeOf({ group, version, kind }: ResourceKind): { readonly apiVersion: 
   return { apiVersion: group === '' ? version : `${group}/${version}`, kind };
 }
 
-function selectName(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : `metadata.name=${name}`;
+function selectorsOf({ selector }: ResourceKind, name: string | undefined) {
+  return { fieldSelector: name === undefined ? undefined : `metadata.name=${name}`, labelSelector: selector };
 }
 
 function collectionPath(kind: ResourceKind, namespace: string | undefined): string {

@@ -33,10 +33,10 @@ interface RawPage {
  */
 export async function* listMetadata(
   client: Pick<KubeClient, 'request'>,
-  path: string,
+  { path, labelSelector }: { readonly path: string; readonly labelSelector?: string | undefined },
   signal: AbortSignal,
 ): AsyncGenerator<MetadataPage, void, undefined> {
-  let query: KubeCall['query'] = { limit: pageSize };
+  let query: KubeCall['query'] = { limit: pageSize, labelSelector };
   for (;;) {
     const call: KubeCall = { verb: 'list', path, query, accept, signal };
     const { metadata, items } = (await client.request(call)) as RawPage;
@@ -44,7 +44,7 @@ export async function* listMetadata(
     if (resourceVersion === '') throw new SluiceError('ApiFailed', `GET ${path} was answered with no list.`);
     yield { resourceVersion, items: (items ?? []).map((item) => identityOf(item.metadata, path)) };
     if (next === '') return;
-    query = { limit: pageSize, continue: next };
+    query = { limit: pageSize, continue: next, labelSelector };
   }
 }
 

@@ -16,6 +16,7 @@ const endGraceMs = 30_000;
 export interface WatchRequest {
   readonly path: string;
   readonly fieldSelector?: string | undefined;
+  readonly labelSelector?: string | undefined;
   readonly resourceVersion: string;
   readonly signal: AbortSignal;
   /** onEnd is told why this watch ended, as the observer is for all. */
@@ -76,6 +77,7 @@ async function open(
         allowWatchBookmarks: 'true',
         timeoutSeconds: String(options.timeoutSeconds),
         fieldSelector: request.fieldSelector,
+        labelSelector: request.labelSelector,
       },
       signal: options.signal,
     });

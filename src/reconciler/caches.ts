@@ -1,7 +1,8 @@
 /** What the reconciler may read without asking the API server; filled by the watches. */
-import type { Deployment, EndpointSlice, HorizontalPodAutoscaler, ObjectKey, Service } from '../api/kubernetes.ts';
+import type { EndpointSlice, HorizontalPodAutoscaler, ObjectKey, Service } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { RouteId, RouteObject } from '../traffic/route-object.ts';
+import type { Workload, WorkloadKind } from './workloads.ts';
 
 /** Caches are the last known objects; an object that the server has deleted is undefined. */
 export interface Caches {
@@ -10,13 +11,13 @@ export interface Caches {
   /** routesTo returns the routes of every kind that list a Service. */
   routesTo(service: ObjectKey): readonly RouteObject[];
   service(key: ObjectKey): Service | undefined;
-  deployment(key: ObjectKey): Deployment | undefined;
-  /** autoscalersOf returns those that scale a Deployment. */
-  autoscalersOf(deployment: ObjectKey): readonly HorizontalPodAutoscaler[];
+  workload(kind: WorkloadKind, key: ObjectKey): Workload | undefined;
+  /** autoscalersOf returns those that scale a workload. */
+  autoscalersOf(kind: WorkloadKind, key: ObjectKey): readonly HorizontalPodAutoscaler[];
   /** endpointSlices returns the slices of a Service. */
   endpointSlices(service: ObjectKey): readonly EndpointSlice[];
-  /** rolloutsOn returns the keys of the Rollouts that name a Service or a Deployment. */
-  rolloutsOn(kind: 'Service' | 'Deployment', key: ObjectKey): readonly ObjectKey[];
+  /** rolloutsOn returns the keys of the Rollouts that name a Service or a workload. */
+  rolloutsOn(kind: 'Service' | WorkloadKind, key: ObjectKey): readonly ObjectKey[];
   /** rolloutsOnRoute returns the keys of the Rollouts that name a route, or have touched it. */
   rolloutsOnRoute(id: RouteId): readonly ObjectKey[];
   /** remember keeps the answer to an own write, so that the next decision does not rest on what was before it. */

@@ -1,12 +1,5 @@
 /** What the caches keep of each kind: with ten thousand Rollouts every field counts. */
-import type {
-  Deployment,
-  EndpointSlice,
-  HorizontalPodAutoscaler,
-  KubernetesObject,
-  ManagedFieldsEntry,
-  Service,
-} from '../api/kubernetes.ts';
+import type { EndpointSlice, KubernetesObject, ManagedFieldsEntry, Service } from '../api/kubernetes.ts';
 import { resources } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { IngressRoute } from '../api/traefik.ts';
@@ -16,7 +9,8 @@ import { ownsServices, servicesField, type RouteResource } from '../traffic/rout
 /** serviceNameLabel is how an EndpointSlice names its Service. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
 
-type Meta = KubernetesObject['metadata'];
+/** Meta is the metadata of an object. */
+export type Meta = KubernetesObject['metadata'];
 
 /** keptRollout leaves out labels and the annotations of others, e.g. kubectl's copy of the whole object. */
 export function keptRollout({ apiVersion, kind, metadata, spec, status }: Rollout): Rollout {
@@ -73,44 +67,7 @@ export function keptEndpointSlice({ metadata, endpoints, ports }: EndpointSlice)
   };
 }
 
-/** keptDeployment keeps what tells the revision, whether it has rolled out, and the images. */
-export function keptDeployment({ metadata, spec, status }: Deployment): Deployment {
-  const revision = metadata.annotations?.[revisionAnnotation];
-  const containers = spec?.template?.spec?.containers ?? [];
-  return {
-    metadata: {
-      ...keptMeta(metadata),
-      ...compact({
-        generation: metadata.generation,
-        annotations: revision === undefined ? undefined : { [revisionAnnotation]: revision },
-      }),
-    },
-    spec: {
-      ...compact({ replicas: spec?.replicas }),
-      template: { spec: { containers: containers.map(({ name, image }) => compact({ name, image })) } },
-    },
-    status: compact({
-      observedGeneration: status?.observedGeneration,
-      replicas: status?.replicas,
-      updatedReplicas: status?.updatedReplicas,
-      readyReplicas: status?.readyReplicas,
-    }),
-  };
-}
-
-/** revisionAnnotation is where the Deployment controller counts. */
-export const revisionAnnotation = 'deployment.kubernetes.io/revision';
-
-function keptMeta({ name, namespace, uid, resourceVersion }: Meta): Meta {
+/** keptMeta keeps what the caches themselves need of an object. */
+export function keptMeta({ name, namespace, uid, resourceVersion }: Meta): Meta {
   return { name, ...compact({ namespace, uid, resourceVersion }) };
-}
-
-/** keptAutoscaler keeps whose pods it counts, and whether it may give more. */
-export function keptAutoscaler({ metadata, spec, status }: HorizontalPodAutoscaler): HorizontalPodAutoscaler {
-  const { kind = '', name = '' } = spec?.scaleTargetRef ?? {};
-  return {
-    metadata: keptMeta(metadata),
-    spec: { scaleTargetRef: { kind, name }, ...compact({ maxReplicas: spec?.maxReplicas }) },
-    status: compact({ desiredReplicas: status?.desiredReplicas }),
-  };
 }

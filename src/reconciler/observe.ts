@@ -3,7 +3,7 @@ import type { Stage } from '../analysis/evidence.ts';
 import type { AnalysisSpec } from '../analysis/spec.ts';
 import { judge, type Share, type Verdict } from '../analysis/verdict.ts';
 import { fnv1a } from '../api/hash.ts';
-import type { Rollout, StableRef } from '../api/rollout.ts';
+import type { Rollout, StableRef, WorkloadRef } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import { resources, splitKey } from '../api/kubernetes.ts';
 import { parseTime } from '../clock.ts';
@@ -30,7 +30,7 @@ import { prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
 import { resolveMember, type Member } from './members.ts';
 import { findProblems } from './problems.ts';
-import { imagesDiffer, revisionOf } from './workloads.ts';
+import { imagesDiffer, revisionOf, type Workload } from './workloads.ts';
 
 /** Scene is what was read of a rollout before its evidence is known. */
 export interface Scene {
@@ -79,7 +79,6 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
   const route = routeObject && observeRoute(routeObject, pair);
   const rollout = withAppliedAt(stored, route);
   const analysis = prepareAnalysis(rollout, pair, userQueries);
-  const canaryWorkload = spec.canary.workload && caches.deployment(`${namespace}/${spec.canary.workload.name}`);
   return {
     stored,
     rollout,
@@ -90,9 +89,13 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
     canary,
     spec: analysis.spec,
     problems: findProblems({ rollout, route: routeObject, pair, stable, canary, caches, queries: analysis.problems }),
-    canaryRevision: canaryRevision(rollout, revisionOf(canaryWorkload)),
+    canaryRevision: canaryRevision(rollout, revisionOf(workloadOf(caches, namespace, spec.canary.workload))),
     judged: judgedOf(rollout, { route: routeObject, pair, canary, caches }),
   };
+}
+
+function workloadOf(caches: Caches, namespace: string, ref: WorkloadRef | undefined): Workload | undefined {
+  return ref && caches.workload(ref.kind, `${namespace}/${ref.name}`);
 }
 
 /** spec.revision names the release; the workload still says whether its pods are all of it. */
@@ -103,7 +106,7 @@ function canaryRevision(rollout: Rollout, workload: RevisionObservation | undefi
   return {
     value: revision,
     settled: workload?.settled ?? false,
-    message: workload?.message ?? `Deployment ${canary.workload.name} is not known yet.`,
+    message: workload?.message ?? `${canary.workload.kind} ${canary.workload.name} is not known yet.`,
   };
 }
 
@@ -129,8 +132,7 @@ function judgedOf(
 }
 
 function evidenceId({ metadata, spec, status }: Rollout, startedAt: string, caches: Caches): string {
-  const { workload } = spec.stable;
-  const stable = workload && revisionOf(caches.deployment(`${metadata.namespace ?? ''}/${workload.name}`))?.value;
+  const stable = revisionOf(workloadOf(caches, metadata.namespace ?? '', spec.stable.workload))?.value;
   return fnv1a(JSON.stringify([status?.revision ?? '', startedAt, stable ?? '', spec.analysis])).toString(16);
 }
 
@@ -149,7 +151,7 @@ function armOf(
   caches: Caches,
 ): ArmObservation {
   const [namespace = ''] = key.split('/');
-  const scaled = workload === undefined ? [] : caches.autoscalersOf(`${namespace}/${workload.name}`);
+  const scaled = workload === undefined ? [] : caches.autoscalersOf(workload.kind, `${namespace}/${workload.name}`);
   const full = scaled.find(({ spec, status }) => (status?.desiredReplicas ?? 0) >= (spec?.maxReplicas ?? Infinity));
   const autoscaler = full && { name: full.metadata.name, maxReplicas: full.spec?.maxReplicas ?? 0 };
   return { service, readyEndpoints: addresses.length, autoscaler };
@@ -169,9 +171,8 @@ export function observe(
 ): Observation {
   const { rollout, stable, canary } = scene;
   const namespace = scene.pair.namespace;
-  const workload = (ref: { readonly name: string } | undefined) =>
-    ref === undefined ? undefined : caches.deployment(`${namespace}/${ref.name}`);
-  const stableWorkload = workload(rollout.spec.stable.workload);
+  const stableWorkload = workloadOf(caches, namespace, rollout.spec.stable.workload);
+  const canaryWorkload = workloadOf(caches, namespace, rollout.spec.canary.workload);
   return {
     nowMs: known.nowMs,
     calendar: calendarAt(known.nowMs, rollout.spec.schedule, known.freezes),
@@ -184,7 +185,7 @@ export function observe(
     canary: armOf(canary, rollout.spec.canary, caches),
     canaryRevision: scene.canaryRevision,
     stableRevision: revisionOf(stableWorkload),
-    imagesDiffer: imagesDiffer(stableWorkload, workload(rollout.spec.canary.workload)),
+    imagesDiffer: imagesDiffer(stableWorkload, canaryWorkload),
     source: known.source,
     evidence: known.evidence,
     verdict: verdictOn(scene, known),

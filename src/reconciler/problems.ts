@@ -128,7 +128,7 @@ function workloadProblems({ rollout, caches, pair }: ProblemInput): readonly Pro
     ['canary', rollout.spec.canary.workload],
   ] as const;
   return refs.flatMap(([role, ref]) => {
-    if (ref === undefined || caches.deployment(`${pair.namespace}/${ref.name}`) !== undefined) return [];
+    if (ref === undefined || caches.workload(ref.kind, `${pair.namespace}/${ref.name}`) !== undefined) return [];
     const message = `spec.${role}.workload: ${ref.kind} ${ref.name} does not exist in namespace ${pair.namespace}; create it or correct the name.`;
     return [{ reason: 'WorkloadNotFound', message }];
   });

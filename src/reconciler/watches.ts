@@ -2,6 +2,8 @@
 import {
   keyOf,
   resources,
+  type ControllerRevision,
+  type DaemonSet,
   type Deployment,
   type EndpointSlice,
   type HorizontalPodAutoscaler,
@@ -9,6 +11,7 @@ import {
   type ObjectKey,
   type ResourceKind,
   type Service,
+  type StatefulSet,
 } from '../api/kubernetes.ts';
 import type { ObjectStore } from '../api/object-store.ts';
 import type { Rollout } from '../api/rollout.ts';
@@ -22,15 +25,15 @@ import { isServiceKind } from '../traffic/entry.ts';
 import { asRoute, type RouteId } from '../traffic/route-object.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
+import { keptEndpointSlice, keptIngressRoute, keptRollout, keptService, serviceNameLabel } from './kept.ts';
 import {
-  keptAutoscaler,
-  keptDeployment,
-  keptEndpointSlice,
-  keptIngressRoute,
-  keptRollout,
-  keptService,
-  serviceNameLabel,
-} from './kept.ts';
+  createWorkloadStores,
+  daemonSetsOf,
+  workloadCaches,
+  workloadsOf,
+  type WorkloadStores,
+} from './workload-stores.ts';
+import type { WorkloadKind } from './workloads.ts';
 
 /** WatchesOptions are the collaborators of the watches; `onChange` gets the key of each rollout that is concerned. */
 export interface WatchesOptions {
@@ -90,6 +93,15 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
     follow<Deployment>(resources.deployments, stores.deployments, (deployment) =>
       caches.rolloutsOn('Deployment', keyOf(deployment)),
     ),
+    follow<StatefulSet>(resources.statefulSets, stores.statefulSets, (statefulSet) =>
+      caches.rolloutsOn('StatefulSet', keyOf(statefulSet)),
+    ),
+    follow<DaemonSet>(resources.daemonSets, stores.daemonSets, (daemonSet) =>
+      caches.rolloutsOn('DaemonSet', keyOf(daemonSet)),
+    ),
+    follow<ControllerRevision>(resources.controllerRevisions, stores.controllerRevisions, (revision) =>
+      daemonSetsOf(revision).flatMap((key) => caches.rolloutsOn('DaemonSet', key)),
+    ),
     // What it says only explains why pods are missing; their coming is told by their endpoints.
     follow<HorizontalPodAutoscaler>(resources.autoscalers, stores.autoscalers, () => []),
   ];
@@ -138,21 +150,25 @@ function keepFresh<T extends KubernetesObject>(store: Pick<Store<T>, 'get' | 'ap
   if (store.get(keyOf(object))?.metadata.uid === object.metadata.uid) store.apply(object);
 }
 
-type RolloutIndex = 'Route' | 'Service' | 'Deployment';
+type RolloutIndex = 'Route' | 'Service' | WorkloadKind;
 
-interface Stores {
+interface Stores extends WorkloadStores {
   readonly rollouts: Store<Rollout, RolloutIndex>;
   readonly ingressRoutes: Store<IngressRoute, 'service'>;
   readonly services: Store<Service>;
   readonly endpointSlices: Store<EndpointSlice, 'service'>;
-  readonly deployments: Store<Deployment>;
-  readonly autoscalers: Store<HorizontalPodAutoscaler, 'deployment'>;
 }
 
 function createStores(): Stores {
   return {
     rollouts: new Store<Rollout, RolloutIndex>({
-      indexes: { Route: routesOf, Service: servicesOf, Deployment: deploymentsOf },
+      indexes: {
+        Route: routesOf,
+        Service: servicesOf,
+        Deployment: workloadsOf('Deployment'),
+        StatefulSet: workloadsOf('StatefulSet'),
+        DaemonSet: workloadsOf('DaemonSet'),
+      },
       transform: keptRollout,
     }),
     ingressRoutes: new Store<IngressRoute, 'service'>({
@@ -164,11 +180,7 @@ function createStores(): Stores {
       indexes: { service: (slice) => [serviceKeyOf(slice)] },
       transform: keptEndpointSlice,
     }),
-    deployments: new Store<Deployment>({ transform: keptDeployment }),
-    autoscalers: new Store<HorizontalPodAutoscaler, 'deployment'>({
-      indexes: { deployment: scaledBy },
-      transform: keptAutoscaler,
-    }),
+    ...createWorkloadStores(),
   };
 }
 
@@ -184,8 +196,7 @@ function createCaches(stores: Stores): Caches {
       return listing.map((route) => asRoute(resources.ingressRoutes, route));
     },
     service: (key) => stores.services.get(key),
-    deployment: (key) => stores.deployments.get(key),
-    autoscalersOf: (key) => stores.autoscalers.byIndex('deployment', key),
+    ...workloadCaches(stores),
     endpointSlices: (key) => stores.endpointSlices.byIndex('service', key),
     rolloutsOn: (kind, key) => stores.rollouts.byIndex(kind, key).map(keyOf),
     rolloutsOnRoute: (id) => stores.rollouts.byIndex('Route', placeOf(id)).map(keyOf),
@@ -198,11 +209,6 @@ function createCaches(stores: Stores): Caches {
 
 function serviceKeyOf(slice: EndpointSlice): ObjectKey {
   return `${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`;
-}
-
-function scaledBy({ metadata, spec }: HorizontalPodAutoscaler): readonly string[] {
-  const { kind, name } = spec?.scaleTargetRef ?? {};
-  return kind === 'Deployment' ? inNamespace(metadata.namespace, [name]) : [];
 }
 
 /** listedBy are the Services that an IngressRoute lists, also in other namespaces. */
@@ -239,10 +245,6 @@ function servicesOf({ metadata, spec, status }: Rollout): readonly string[] {
     status?.target?.stable.service,
     status?.target?.canary.service,
   ]);
-}
-
-function deploymentsOf({ metadata, spec }: Rollout): readonly string[] {
-  return inNamespace(metadata.namespace, [spec.stable.workload?.name, spec.canary.workload?.name]);
 }
 
 function inNamespace(namespace: string | undefined, names: readonly (string | undefined)[]): readonly string[] {

@@ -204,10 +204,25 @@ export const rows: readonly Row[] = [
     'stable: {service: s, workload: {kind: Deployment, name: a}}',
     'canary: {service: c, nativeLB: true, workload: {kind: Deployment, name: b.2}}',
   ),
-  refused(
-    'a StatefulSet',
+  accepted(
+    'a StatefulSet and a DaemonSet',
+    'stable: {service: s, workload: {kind: DaemonSet, name: a}}',
     'canary: {service: c, workload: {kind: StatefulSet, name: c}}',
-    'spec.canary.workload.kind: Unsupported value: "StatefulSet": supported values: "Deployment"',
+  ),
+  accepted(
+    'two workloads of one name and two kinds',
+    'stable: {service: s, workload: {kind: Deployment, name: a}}',
+    'canary: {service: c, workload: {kind: StatefulSet, name: a}}',
+  ),
+  refused(
+    'one StatefulSet behind both',
+    'stable: {service: s, workload: {kind: StatefulSet, name: a}}\ncanary: {service: c, workload: {kind: StatefulSet, name: a}}',
+    'spec: Invalid value: stable.workload and canary.workload must differ',
+  ),
+  refused(
+    'a workload that cannot be rolled out',
+    'canary: {service: c, workload: {kind: Job, name: c}}',
+    'spec.canary.workload.kind: Unsupported value: "Job": supported values: "Deployment", "StatefulSet", "DaemonSet"',
   ),
   refused(
     'a workload without a name',

@@ -121,6 +121,35 @@ describe('createKubeObjectStore on the real API server', () => {
     expect(refused.message).toContain('seven is not allowed');
   });
 
+  it('lists and watches of a kind with a selector only what has the labels, also in an audit', async () => {
+    const namespace = await newNamespace();
+    const labelled = { ...configMaps, selector: 'colour' };
+    const put = (name: string, labels: Readonly<Record<string, string>>) =>
+      store.create<KubernetesObject>(configMaps, {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name, namespace, labels },
+      });
+    await put('plain', {});
+    await put('red', { colour: 'red' });
+    const list = await store.list(labelled, { namespace });
+    expect(list.items.map(({ metadata }) => metadata.name)).toEqual(['red']);
+    await put('plain-later', {});
+    await put('blue', { colour: 'blue' });
+    const { resourceVersion } = list;
+    const stop = new AbortController();
+    for await (const event of store.watch(labelled, { namespace, resourceVersion, signal: stop.signal })) {
+      if (event.type === 'Bookmark') continue;
+      expect(event.object.metadata.name).toBe('blue');
+      stop.abort();
+    }
+    expect(stop.signal.aborted).toBe(true);
+    const identities: string[] = [];
+    for await (const { items } of store.listMetadata(labelled, new AbortController().signal))
+      identities.push(...items.map(({ name }) => name));
+    expect(identities.toSorted()).toEqual(['blue', 'red']);
+  });
+
   it('reads 1201 objects in pages of 500, in the same shape as one alone', async () => {
     const namespace = await newNamespace();
     const names = Array.from({ length: 1201 }, (_, index) => `c${index}`);

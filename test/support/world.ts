@@ -4,14 +4,7 @@
  * there it is asynchronous, and here it can be cut after any write.
  */
 import jsonPatch, { deepClone } from 'fast-json-patch';
-import {
-  keyOf,
-  resources,
-  type Deployment,
-  type EndpointSlice,
-  type ObjectKey,
-  type Service,
-} from '../../src/api/kubernetes.ts';
+import { keyOf, resources, type EndpointSlice, type ObjectKey, type Service } from '../../src/api/kubernetes.ts';
 import { mergePatch } from '../../src/api/merge-patch.ts';
 import type { JsonPatchOperation } from '../../src/api/object-store.ts';
 import type { Rollout } from '../../src/api/rollout.ts';
@@ -22,6 +15,7 @@ import { startEvidence } from '../../src/analysis/evidence.ts';
 import { formatTime } from '../../src/clock.ts';
 import type { Caches } from '../../src/reconciler/caches.ts';
 import { observe, readScene, type Judged, type Scene } from '../../src/reconciler/observe.ts';
+import { revisionOf, type Workload, type WorkloadKind } from '../../src/reconciler/workloads.ts';
 import { mergeObserved } from '../../src/rollout/answer.ts';
 import { decide } from '../../src/rollout/decide.ts';
 import { refusedRaise } from '../../src/rollout/deadline.ts';
@@ -36,15 +30,17 @@ import { asRoute, type RouteObject } from '../../src/traffic/route-object.ts';
 import { readSplit } from '../../src/traffic/split.ts';
 import { evidenceOf } from './evidence.ts';
 import { rollout, shopPair, shopRoutes, type WrittenSpec } from './rollout-builders.ts';
+import { workload } from './workload-builders.ts';
 
 type Arm = 'stable' | 'canary';
 
-/** WorldOptions is what a World begins with; `canaryRevision` is the number of the canary's Deployment, with other images. */
+/** WorldOptions is what a World begins with: workloads of `kind`, stable's at revision 1 and the canary's at 2 with other images. */
 export interface WorldOptions {
   readonly spec?: WrittenSpec;
   readonly status?: RolloutStatus;
   readonly routes?: readonly Route[];
   readonly sameImages?: boolean;
+  readonly kind?: WorkloadKind;
 }
 
 /** Stepped is what one reconcile did. */
@@ -84,16 +80,27 @@ export class World {
   beforeRouteWrite: (() => void) | undefined;
   /** isRouteForbidden makes every write of the route fail with an error, e.g. for want of rights. */
   isRouteForbidden = false;
-  readonly #deployments: Record<Arm, Deployment>;
+  readonly #workloads: Record<Arm, Workload>;
+  readonly #kind: WorkloadKind;
   #version = 10;
   #nonce = 0;
   #writesLeft = Number.POSITIVE_INFINITY;
 
-  constructor({ spec, status, routes = shopRoutes, sameImages = false }: WorldOptions = {}) {
-    this.rollout = rollout(spec, status === undefined ? {} : { status });
-    this.#deployments = {
-      stable: deployment('shop-stable', 1, 'shop:1'),
-      canary: deployment('shop-canary', 2, sameImages ? 'shop:1' : 'shop:2'),
+  constructor({ spec, status, routes = shopRoutes, sameImages = false, kind = 'Deployment' }: WorldOptions = {}) {
+    const arms = {
+      stable: { service: 'shop-stable', port: 80, workload: { kind, name: 'shop-stable' } },
+      canary: { service: 'shop-canary', port: 80, workload: { kind, name: 'shop-canary' } },
+    };
+    this.rollout = rollout({ ...arms, ...spec }, status === undefined ? {} : { status });
+    this.#kind = kind;
+    this.#workloads = {
+      stable: workload(kind, { name: 'shop-stable', revision: 1, image: 'shop:1', settled: true }),
+      canary: workload(kind, {
+        name: 'shop-canary',
+        revision: 2,
+        image: sameImages ? 'shop:1' : 'shop:2',
+        settled: true,
+      }),
     };
     this.ingressRoute = this.#newRoute(routes);
   }
@@ -121,15 +128,13 @@ export class World {
     this.nowMs += ms;
   }
 
-  /** release rolls a Deployment out to revision `number`; not settled while old pods are still replaced. */
-  release(arm: Arm, number: number, settled = true): void {
-    const name = `shop-${arm}`;
-    this.#deployments[arm] = deployment(name, number, `shop:${number}`, settled);
+  /** release rolls a workload out to `revision` with an image of that number; not settled while old pods are still replaced. */
+  release(arm: Arm, revision: number, settled = true, image = `shop:${revision}`): void {
+    this.#workloads[arm] = workload(this.#kind, { name: `shop-${arm}`, revision, image, settled });
   }
 
   revisionOf(arm: Arm): string {
-    const { uid = '', annotations = {} } = this.#deployments[arm].metadata;
-    return `${uid.slice(0, 8)}-${annotations['deployment.kubernetes.io/revision'] ?? ''}`;
+    return revisionOf(this.#workloads[arm])?.value ?? '';
   }
 
   /** edit changes the spec as `kubectl apply` does. */
@@ -442,11 +447,12 @@ export class World {
       route: ({ key }) => [this.#routeObject()].find((route) => route?.key === key),
       routesTo: (key) => (armOf(key) === undefined ? [] : [this.#routeObject()].filter((route) => route !== undefined)),
       service: (key) => (armOf(key) === undefined ? undefined : service(key)),
-      deployment: (key) => {
+      workload: (kind, key) => {
         const arm = armOf(key);
-        return arm === undefined ? undefined : this.#deployments[arm];
+        const found = arm && this.#workloads[arm];
+        return found?.kind === kind ? found : undefined;
       },
-      autoscalersOf: (key) => {
+      autoscalersOf: (_kind, key) => {
         const maxReplicas = this.autoscaled[armOf(key) ?? 'stable'];
         if (armOf(key) === undefined || maxReplicas === undefined) return [];
         return [{ metadata: { name: 'shop' }, spec: { maxReplicas }, status: { desiredReplicas: maxReplicas } }];
@@ -481,20 +487,6 @@ function isAsked({ rollout, canaryRevision: revision, problems }: Scene): boolea
     revision.value === status.promotedRevision ||
     status.failedRevisions?.includes(revision.value) === true;
   return !isDecided && isAtRest(status) && rollout.spec.analysis.mode !== 'Disabled' && problems.length === 0;
-}
-
-function deployment(name: string, number: number, image: string, settled = true): Deployment {
-  return {
-    metadata: {
-      name,
-      namespace: 'web',
-      uid: name.slice('shop-'.length),
-      generation: number,
-      annotations: { 'deployment.kubernetes.io/revision': `${number}` },
-    },
-    spec: { replicas: 2, template: { spec: { containers: [{ name: 'app', image }] } } },
-    status: { observedGeneration: number, replicas: 2, updatedReplicas: settled ? 2 : 1, readyReplicas: 2 },
-  };
 }
 
 function service(key: ObjectKey): Service {

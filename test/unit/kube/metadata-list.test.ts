@@ -9,7 +9,11 @@ function identity(name: string) {
 }
 
 /** read returns the pages that come of the given answers, and what was asked for. */
-async function read(...answers: readonly unknown[]) {
+function read(...answers: readonly unknown[]) {
+  return readWith(undefined, ...answers);
+}
+
+async function readWith(labelSelector: string | undefined, ...answers: readonly unknown[]) {
   const calls: (KubeCall & { readonly accept?: string | undefined })[] = [];
   const left = [...answers];
   const request = (call: KubeCall): Promise<unknown> => {
@@ -18,7 +22,7 @@ async function read(...answers: readonly unknown[]) {
   };
   const pages: MetadataPage[] = [];
   const { signal } = new AbortController();
-  for await (const page of listMetadata({ request }, path, signal)) pages.push(page);
+  for await (const page of listMetadata({ request }, { path, labelSelector }, signal)) pages.push(page);
   return { calls, pages, signal };
 }
 
@@ -40,6 +44,15 @@ describe('listMetadata', () => {
       { verb: 'list', path, query: { limit: '500' }, accept, signal },
       { verb: 'list', path, query: { limit: '500', continue: 'next' }, accept, signal },
     ]);
+  });
+
+  it('asks on each page for those with the labels alone', async () => {
+    const { calls } = await readWith(
+      'hash',
+      { metadata: { resourceVersion: '90', continue: 'next' }, items: [] },
+      { metadata: { resourceVersion: '90' }, items: [] },
+    );
+    expect(calls.map(({ query }) => query?.['labelSelector'])).toEqual(['hash', 'hash']);
   });
 
   it('takes an empty list, also one that Go wrote as null', async () => {

@@ -1,10 +1,13 @@
 /** The objects around the Rollout web/shop, and caches that real watches have filled with them. */
 import {
   resources,
+  type ControllerRevision,
+  type DaemonSet,
   type Deployment,
   type EndpointSlice,
   type ObjectKey,
   type Service,
+  type StatefulSet,
 } from '../../../src/api/kubernetes.ts';
 import type { IngressRoute } from '../../../src/api/traefik.ts';
 import { startWatches, type Watches } from '../../../src/reconciler/watches.ts';
@@ -55,6 +58,34 @@ export function deployment(name: string, image: string, revision = '1'): Deploym
 
 /** shopRouteId is where the IngressRoute web/shop is. */
 export const shopRouteId: RouteId = { resource: resources.ingressRoutes, key: 'web/shop' };
+/** statefulSet returns a StatefulSet that is fully rolled out with three pods. */
+export function statefulSet(name: string, image: string, updateRevision = `${name}-1`): StatefulSet {
+  return {
+    metadata: { name, namespace: 'web', uid: `${name}-uid-of-the-stateful-set`, generation: 4 },
+    spec: { replicas: 3, template: { spec: { containers: [{ name: 'app', image }] } } },
+    status: { observedGeneration: 4, updateRevision, replicas: 3, updatedReplicas: 3, readyReplicas: 3 },
+  };
+}
+
+/** daemonSet returns a DaemonSet that is fully rolled out on three nodes. */
+export function daemonSet(name: string, image: string): DaemonSet {
+  return {
+    metadata: { name, namespace: 'web', uid: `${name}-uid-of-the-daemon-set`, generation: 4, resourceVersion: '21' },
+    spec: { template: { spec: { containers: [{ name: 'app', image }] } } },
+    status: { observedGeneration: 4, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberReady: 3 },
+  };
+}
+
+/** controllerRevision returns the revision of a DaemonSet with this number and hash. */
+export function controllerRevision(of: string, revision: number, hash: string): ControllerRevision {
+  const uid = `${of}-uid-of-the-daemon-set`;
+  const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: of, uid, controller: true };
+  const labels = { 'controller-revision-hash': hash };
+  return {
+    metadata: { name: `${of}-${hash}`, namespace: 'web', uid: `uid-${of}-${hash}`, labels, ownerReferences: [owner] },
+    revision,
+  };
+}
 
 /** shopRoute returns the IngressRoute web/shop, last written by Helm. */
 export function shopRoute(routes: IngressRoute['spec']['routes'] = shopRoutes): IngressRoute {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Rollout } from '../../../src/api/rollout.ts';
+import { keptEndpointSlice, keptIngressRoute, keptRollout, keptService } from '../../../src/reconciler/kept.ts';
 import {
+  keptControllerRevision,
+  keptDaemonSet,
   keptDeployment,
-  keptEndpointSlice,
-  keptIngressRoute,
-  keptRollout,
-  keptService,
-} from '../../../src/reconciler/kept.ts';
+  keptStatefulSet,
+} from '../../../src/reconciler/kept-workloads.ts';
 import { rollout, shopRoutes } from '../../support/rollout-builders.ts';
 
 const metadata = {
@@ -111,13 +111,79 @@ describe('what the caches keep', () => {
     const status = { observedGeneration: 3, replicas: 2, updatedReplicas: 2, readyReplicas: 1 };
     const kept = keptDeployment({
       metadata: { ...metadata, annotations: { 'deployment.kubernetes.io/revision': '4', other: 'x' } },
-      spec: { replicas: 2, template: { spec: { containers: [{ name: 'app', image: 'shop:2' }] } } },
+      spec: { replicas: 2, paused: true, template: { spec: { containers: [{ name: 'app', image: 'shop:2' }] } } },
       status: { ...status, availableReplicas: 1 },
     });
     expect(kept).toEqual({
       metadata: { ...meta, generation: 3, annotations: { 'deployment.kubernetes.io/revision': '4' } },
-      spec: { replicas: 2, template: { spec: { containers: [{ name: 'app', image: 'shop:2' }] } } },
+      spec: { replicas: 2, paused: true, template: { spec: { containers: [{ name: 'app', image: 'shop:2' }] } } },
       status,
     });
+  });
+
+  it('of a StatefulSet is its revision, its progress, what may keep old pods, and its images', () => {
+    const template = {
+      metadata: { labels: { app: 'shop' } },
+      spec: {
+        containers: [{ name: 'app', image: 'shop:2', env: [] }],
+        initContainers: [{ name: 'init', image: 'init:1', command: ['x'] }],
+      },
+    };
+    const status = {
+      observedGeneration: 3,
+      updateRevision: 'shop-2',
+      replicas: 2,
+      updatedReplicas: 1,
+      readyReplicas: 1,
+    };
+    const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { partition: 1 } };
+    const { containers, initContainers } = {
+      containers: [{ name: 'app', image: 'shop:2' }],
+      initContainers: [{ name: 'init', image: 'init:1' }],
+    };
+    const written = { replicas: 2, updateStrategy, template, serviceName: 'shop' };
+    const currentRevision = { currentRevision: 'shop-1', collisionCount: 0 };
+    const kept = keptStatefulSet({ metadata, spec: written, status: { ...status, ...currentRevision } });
+    expect(kept).toEqual({
+      metadata: { ...meta, generation: 3 },
+      spec: { replicas: 2, updateStrategy, template: { spec: { containers, initContainers } } },
+      status,
+    });
+    const whole = { type: 'RollingUpdate', rollingUpdate: { partition: 0 } };
+    const { spec } = keptStatefulSet({ metadata, spec: { updateStrategy: whole } });
+    expect(spec).toEqual({ updateStrategy: { type: 'RollingUpdate' }, template: { spec: { containers: [] } } });
+  });
+
+  it('of a DaemonSet is its progress, its strategy and its images', () => {
+    const status = { observedGeneration: 3, desiredNumberScheduled: 2, updatedNumberScheduled: 1, numberReady: 2 };
+    const template = { spec: { containers: [{ name: 'app', image: 'shop:2' }] } };
+    const more = { currentNumberScheduled: 2, numberAvailable: 2 };
+    const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1 } };
+    const kept = keptDaemonSet({ metadata, spec: { updateStrategy, template }, status: { ...status, ...more } });
+    expect(kept).toEqual({
+      metadata: { ...meta, generation: 3 },
+      spec: { updateStrategy: { type: 'RollingUpdate' }, template },
+      status,
+    });
+  });
+
+  it('of a ControllerRevision is whose it is, its number and its hash, and no template', () => {
+    const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'shop', uid: 'd1', controller: true };
+    const written = {
+      metadata: {
+        ...metadata,
+        labels: { app: 'shop', 'controller-revision-hash': '5c6d' },
+        ownerReferences: [
+          { ...owner, blockOwnerDeletion: true },
+          { ...owner, uid: 'x', controller: false },
+        ],
+      },
+      revision: 3,
+      data: { spec: { template: {} } },
+    };
+    const labels = { 'controller-revision-hash': '5c6d' };
+    const kept = { metadata: { ...meta, labels, ownerReferences: [owner] }, revision: 3 };
+    expect(keptControllerRevision(written)).toEqual(kept);
+    expect(keptControllerRevision(kept)).toEqual(kept);
   });
 });

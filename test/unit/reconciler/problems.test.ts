@@ -133,6 +133,16 @@ describe('the problems of a Rollout', () => {
           'spec.canary.workload: Deployment shop-canary does not exist in namespace web; create it or correct the name.',
       },
     ],
+    [
+      'a workload of that kind is missing',
+      { stable: { service: 'shop-stable', port: 80, workload: { kind: 'StatefulSet', name: 'shop-stable' } } },
+      () => undefined,
+      {
+        reason: 'WorkloadNotFound',
+        message:
+          'spec.stable.workload: StatefulSet shop-stable does not exist in namespace web; create it or correct the name.',
+      },
+    ],
   ])('say that %s, and what to do', async (_name, spec, prepare, problem) => {
     expect(await problemsOf(rollout(spec), prepare)).toEqual([problem]);
   });

@@ -1,10 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { resources } from '../../../src/api/kubernetes.ts';
+import { resources, type HorizontalPodAutoscaler } from '../../../src/api/kubernetes.ts';
 import type { RolloutStatus } from '../../../src/api/rollout-status.ts';
 import { rollout } from '../../support/rollout-builders.ts';
 import type { RouteId } from '../../../src/traffic/route-object.ts';
-import { deployment, openWorld, service, shopRoute, slice, type World } from './cluster.ts';
+import {
+  controllerRevision,
+  daemonSet,
+  deployment,
+  openWorld,
+  service,
+  shopRoute,
+  slice,
+  statefulSet,
+  type World,
+} from './cluster.ts';
 
 const routeId = (key: RouteId['key']): RouteId => ({ resource: resources.ingressRoutes, key });
 
@@ -50,6 +60,65 @@ describe('startWatches', () => {
     expect(await concerned(world, () => store.remove(resources.services, 'web/shop-canary'))).toEqual(shop);
     expect(await concerned(world, () => store.put(resources.services, service('legacy')))).toEqual([]);
     expect(await concerned(world, () => store.put(resources.services, service('cart-canary')))).toEqual(['web/cart']);
+  });
+
+  it('wakes the rollouts whose workloads have changed, by kind and name, and those of the DaemonSet of a revision', async () => {
+    const world = await openWorld(stop.signal, (store) => {
+      const stable = { service: 'shop-stable', workload: { kind: 'DaemonSet', name: 'shop-stable' } } as const;
+      const canary = { service: 'shop-canary', workload: { kind: 'StatefulSet', name: 'shop-canary' } } as const;
+      store.put(resources.rollouts, rollout({ stable, canary }));
+    });
+    const { store } = world;
+    const wakes = (change: () => void) => concerned(world, change);
+    const shop = ['web/shop'];
+    expect(await wakes(() => store.put(resources.deployments, deployment('shop-stable', 'x')))).toEqual([]);
+    expect(await wakes(() => store.put(resources.daemonSets, daemonSet('shop-stable', 'x')))).toEqual(shop);
+    expect(await wakes(() => store.put(resources.daemonSets, daemonSet('shop-canary', 'x')))).toEqual([]);
+    expect(await wakes(() => store.put(resources.statefulSets, statefulSet('shop-canary', 'x')))).toEqual(shop);
+    const revision = (of: string) => store.put(resources.controllerRevisions, controllerRevision(of, 1, 'a'));
+    expect(await wakes(() => revision('shop-stable'))).toEqual(shop);
+    expect(await wakes(() => revision('other'))).toEqual([]);
+  });
+
+  it('knows the workload of a kind, and of a DaemonSet the revision with the greatest number', async () => {
+    const { store, clock, watches } = await openWorld(stop.signal, (store) => {
+      store.put(resources.daemonSets, daemonSet('shop', 'shop:1'));
+      for (const [number, hash] of [
+        [3, 'c'],
+        [10, 'a'],
+        [9, 'b'],
+      ] as const)
+        store.put(resources.controllerRevisions, controllerRevision('shop', number, hash));
+      store.put(resources.controllerRevisions, controllerRevision('other', 99, 'z'));
+    });
+    const { caches } = watches;
+    const newest = (): number | undefined => {
+      const found = caches.workload('DaemonSet', 'web/shop');
+      return found?.kind === 'DaemonSet' ? found.newest?.revision : undefined;
+    };
+    expect(newest()).toBe(10);
+    // Back to an older template: its revision gets the next number.
+    store.put(resources.controllerRevisions, controllerRevision('shop', 11, 'b'));
+    await clock.advance(0);
+    expect(newest()).toBe(11);
+    expect(caches.workload('Deployment', 'web/shop')).toBeUndefined();
+    expect(caches.workload('Deployment', 'web/shop-canary')?.object.metadata.name).toBe('shop-canary');
+    expect(caches.workload('StatefulSet', 'web/shop-canary')).toBeUndefined();
+  });
+
+  it('finds the autoscaler of a workload by its kind and name', async () => {
+    const { watches } = await openWorld(stop.signal, (store) => {
+      for (const kind of ['Deployment', 'StatefulSet']) {
+        const scaleTargetRef = { kind, name: 'shop' };
+        const metadata = { name: `shop-${kind.toLowerCase()}`, namespace: 'web', uid: kind };
+        const autoscaler: HorizontalPodAutoscaler = { metadata, spec: { scaleTargetRef } };
+        store.put(resources.autoscalers, autoscaler);
+      }
+    });
+    const namesOf = (kind: 'StatefulSet' | 'DaemonSet') =>
+      watches.caches.autoscalersOf(kind, 'web/shop').map(({ metadata }) => metadata.name);
+    expect(namesOf('StatefulSet')).toEqual(['shop-statefulset']);
+    expect(namesOf('DaemonSet')).toEqual([]);
   });
 
   it.each([
