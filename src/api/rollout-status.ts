@@ -183,6 +183,14 @@ export interface HoldState {
   readonly since: string;
 }
 
+/** MoreReady are more ready endpoints than mostReady, which count once they have lasted for a minute. */
+export interface MoreReady {
+  /** The fewest since then. */
+  readonly endpoints: number;
+  /** Since when. */
+  readonly since: string;
+}
+
 /** RolloutProgress is the state of a running rollout; absent at rest. */
 export interface RolloutProgress {
   /** Forward to the canary, Return to stable after a Hold, or Back by a rollback that could not be made yet. */
@@ -203,8 +211,10 @@ export interface RolloutProgress {
   readonly plan: string;
   /** True when the current step was ended by a promote command. */
   readonly promoted?: boolean;
-  /** Most ready endpoints that the version which gives traffic away has had since the rollout began. */
+  /** Most ready endpoints that the version which gives traffic away has had for a minute since the rollout began. */
   readonly mostReady?: number;
+  /** MoreReady are more ready endpoints than mostReady, which count once they have lasted for a minute. */
+  readonly moreReady?: MoreReady;
   /** When a raise of the current step could first not be written. */
   readonly refusedAt?: string;
   /** True when it was promoted all the way, without steps and proofs, by a promote-full command. */
@@ -261,6 +271,10 @@ export interface RolloutStatus {
   readonly pause?: PauseState;
   /** When raising may go on, where the schedule or a freeze forbids it now. */
   readonly opensAt?: string;
+  /** When raising was allowed again before the time that opensAt had said, because a freeze was lifted or the schedule edited. */
+  readonly openedAt?: string;
+  /** How often the present revision was tried again on command. */
+  readonly retries?: number;
   /** Since when the first ready endpoints of the canary are awaited. */
   readonly waitingSince?: string;
   /** Nonce of the last command that was handled. */

@@ -8,20 +8,21 @@ import type { CallOptions, JsonPatchOperation, ObjectStore, WriteOutcome } from 
 import type { Rollout } from '../api/rollout.ts';
 import type { HistoryEntry, RolloutStatus } from '../api/rollout-status.ts';
 import { isSluiceError, type SluiceError } from '../errors.ts';
-import { finalizer, type Decision, type Notice } from '../rollout/decision.ts';
+import type { Decision, Notice } from '../rollout/decision.ts';
 import type { Observation } from '../rollout/observation.ts';
 import { mergeObserved } from '../rollout/answer.ts';
 import { isTrouble } from '../rollout/conditions.ts';
 import { refusedRaise } from '../rollout/deadline.ts';
 import { isTransition, isWorthWriting } from '../rollout/status.ts';
-import { commandAnnotation, commandByAnnotation } from '../rollout/verbs.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Target } from '../traffic/merge.ts';
 import { buildPatch, type Insistence } from '../traffic/patch.ts';
 import { asRoute, type RouteObject, type RouteSource } from '../traffic/route-object.ts';
 import type { Caches } from './caches.ts';
+import { metadataPatch } from './metadata-patch.ts';
 import type { Grant } from './ownership.ts';
+import { insistOnWeights } from './written-weights.ts';
 
 /** RecordEvent reports something to the people who look at the object. */
 export type RecordEvent = (rollout: Rollout, notice: Notice) => void;
@@ -112,10 +113,18 @@ async function lower(actor: Actor, subject: Subject, decision: Decision & { kind
     });
   } catch (error) {
     // The intention must survive a restart, also when the route cannot be written now.
-    await writeStatus(actor, subject, { ...decision, status: decision.pending });
+    await writeStatus(actor, subject, decision.refused);
+    await acknowledge(actor, subject);
     throw error;
   }
   return acted === 'Lost' ? 'Lost' : both(acted, await writeStatus(actor, subject, decision));
+}
+
+/** A command that was handled while the route refuses is removed, too: as long as that lasts nothing else decides. */
+async function acknowledge(actor: Actor, subject: Subject): Promise<void> {
+  const rollout = actor.caches.rollout(keyOf(subject.observation.rollout));
+  if (subject.observation.command?.state !== 'Handled' || rollout === undefined) return;
+  await patchMetadata(actor, subject, metadataPatch(rollout, 'Acknowledge'));
 }
 
 /**
@@ -152,7 +161,9 @@ async function writeRoute(
   const outcome = await settled(actor.store.patch<RouteSource>(resource, key, operations, to.options));
   actor.metrics.write('Route', outcome.kind);
   if (outcome.kind === 'Written') {
-    actor.caches.remember({ route: asRoute(resource, outcome.object) });
+    const written = asRoute(resource, outcome.object);
+    actor.caches.remember({ route: written });
+    if (to.insistence === 'Version') insistOnWeights(written, merged.routes, observation);
     return 'Written';
   }
   actor.logger.debug('route write lost', {
@@ -275,22 +286,4 @@ async function readAgain(actor: Actor, { observation, grant }: Subject): Promise
   const current = await actor.store.get<Rollout>(resources.rollouts, key, { signal: grant.signal });
   if (current !== undefined) actor.caches.remember({ rollout: current });
   return current;
-}
-
-function metadataPatch(
-  { metadata }: Rollout,
-  kind: 'Claim' | 'Release' | 'Acknowledge',
-): readonly JsonPatchOperation[] {
-  const test = { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion } as const;
-  if (kind === 'Acknowledge') {
-    const present = [commandAnnotation, commandByAnnotation].filter(
-      (name) => metadata.annotations?.[name] !== undefined,
-    );
-    const removals = present.map(
-      (name) => ({ op: 'remove', path: `/metadata/annotations/${name.replaceAll('/', '~1')}` }) as const,
-    );
-    return [test, ...removals];
-  }
-  const others = (metadata.finalizers ?? []).filter((other) => other !== finalizer);
-  return [test, { op: 'add', path: '/metadata/finalizers', value: kind === 'Claim' ? [...others, finalizer] : others }];
 }

@@ -1,5 +1,5 @@
 /** How a rollout walks its steps towards the canary, and what it waits for in each. */
-import type { RollbackCause, RolloutProgress } from '../api/rollout-status.ts';
+import type { RollbackCause, RolloutProgress, RolloutTarget } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
 import {
   isAsked,
@@ -15,6 +15,7 @@ import {
 import { braked, findBrake, findClosed, ignored, untilOpen, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
+import { openedMs } from './opening.ts';
 import { lastRaiseMs, raiseSpacingMs } from './drift.ts';
 import { tooFewForShare } from './readiness.ts';
 import { rollBack } from './rollback.ts';
@@ -46,6 +47,10 @@ export const promoteAsked: Question = (observation) => {
   const closed = findClosed(observation, isFull);
   if (closed !== undefined)
     return ignored(observation, `${braked(closed, 'this rollout').message}; nothing is promoted.`);
+  return wait(observation, promotion(observation, found, isFull));
+};
+
+function promotion(observation: Observation, found: Running, isFull: boolean): StatusChange {
   const { hold, ...progress } = found.progress;
   const isFailed = hold?.reason === 'AnalysisFailed';
   const subject = `${whoAsked(observation)} promoted the rollout at ${progress.weight}%`;
@@ -53,15 +58,21 @@ export const promoteAsked: Question = (observation) => {
   const although = isFailed ? ', although its analysis had failed; its evidence begins anew' : '';
   // Who accepts a failure has the step watched again; who has seen enough ends it.
   const step = isFull ? { full: true } : isFailed ? {} : { promoted: true };
-  return wait(observation, {
+  return {
     phase: 'Progressing',
     reason: 'Promoted',
     message: `${subject}${how}${although}.`,
     progress: { ...progress, ...(isFailed ? fromNow(observation) : {}), ...step },
     ...(isFailed ? { analysis: 'Forget' } : {}),
+    ...(hold?.reason === 'Contested' ? { target: uncontested(found.target) } : {}),
     command: true,
-  });
-};
+  };
+}
+
+/** uncontested: who promotes has made the other writer ignore the weights; its next write is the first again. */
+function uncontested({ corrections: _corrections, ...target }: RolloutTarget): RolloutTarget {
+  return target;
+}
 
 /** fromNow: what was counted has failed the canary, and would again. */
 function fromNow({ nowMs }: Observation): Pick<RolloutProgress, 'startedAt' | 'enteredAt' | 'appliedAt'> {
@@ -164,11 +175,12 @@ function findObstacle(
 }
 
 /** findStale: after a night or a freeze what was counted before says little; one block from after it has to agree. */
-function findStale({ calendar, evidence, rollout }: Observation, { full }: RolloutProgress): Problem | undefined {
-  const openedMs = calendar.kind === 'Open' ? calendar.openedMs : undefined;
-  if (openedMs === undefined || full === true || rollout.spec.analysis.mode !== 'Enforce') return undefined;
-  if ((parseTime(evidence?.watermark) ?? 0) > openedMs) return undefined;
-  const message = `raising is allowed again since ${formatTime(openedMs)}; samples from after that are awaited.`;
+function findStale(observation: Observation, { full }: RolloutProgress): Problem | undefined {
+  const sinceMs = openedMs(observation);
+  const { evidence, rollout } = observation;
+  if (sinceMs === undefined || full === true || rollout.spec.analysis.mode !== 'Enforce') return undefined;
+  if ((parseTime(evidence?.watermark) ?? 0) > sinceMs) return undefined;
+  const message = `raising is allowed again since ${formatTime(sinceMs)}; samples from after that are awaited.`;
   return { reason: 'WindowOpened', message };
 }
 

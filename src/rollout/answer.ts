@@ -53,7 +53,7 @@ export function lower(
     kind: 'Lower',
     target,
     status,
-    pending: nextStatus(observation, pending),
+    refused: { status: nextStatus(observation, pending), notices },
     notices,
     requeueAfterMs: undefined,
   };

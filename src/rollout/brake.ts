@@ -6,18 +6,21 @@ import type { Observation } from './observation.ts';
 
 /** Brake stops raising; `text` is the subject of a sentence, like "spec.paused"; `untilMs` is when it ends by itself. */
 export interface Brake {
-  readonly reason: 'PausedBySpec' | 'PausedByCommand' | 'Frozen' | 'OutsideWindow';
+  readonly reason: 'PausedBySpec' | 'PausedByCommand' | 'Frozen' | 'OutsideWindow' | 'WindowOpened';
   readonly text: string;
   readonly untilMs: number | undefined;
 }
 
-/** findBrake returns what stops a raise; they are separate: each is taken away where it was set. */
-export function findBrake(observation: Observation): Brake | undefined {
+/** findBrake returns what stops a raise; they are separate: each is taken away where it was set. All the way is only what a promote-full goes. */
+export function findBrake(
+  observation: Observation,
+  isFull = statusOf(observation).progress?.full === true,
+): Brake | undefined {
   if (observation.rollout.spec.paused) return { reason: 'PausedBySpec', text: 'spec.paused', untilMs: undefined };
-  const { pause, progress } = statusOf(observation);
+  const { pause } = statusOf(observation);
   if (pause !== undefined)
     return { reason: 'PausedByCommand', text: `The pause by ${pause.who ?? 'an unknown person'}`, untilMs: undefined };
-  return findClosed(observation, progress?.full === true);
+  return findClosed(observation, isFull);
 }
 
 /** findClosed returns the freeze or the closed window, which stops whatever a person says; all the way goes past a window. */

@@ -46,6 +46,7 @@ const calmReasons = [
   'PausedByCommand',
   'Frozen',
   'OutsideWindow',
+  'WindowOpened',
 ];
 
 /** isTrouble tells whether a person should look: it makes Ready False and the event a Warning. */

@@ -17,7 +17,7 @@
  */
 import { forward, planEdited, promoteAsked } from './advance.ts';
 import { statusOf, unchanged, wait, type Question } from './answer.ts';
-import { ignored, pauseAsked, resumeAsked } from './brake.ts';
+import { braked, findClosed, ignored, pauseAsked, resumeAsked } from './brake.ts';
 import { writeOverdue } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import { finalizer } from './decision.ts';
@@ -56,15 +56,22 @@ const commandStale: Question = (observation) => {
 /** commandIdle answers a command that has nothing to act on in the present phase. */
 const commandIdle: Question = (observation) => {
   const { command } = observation;
-  const status = statusOf(observation);
-  const isIdle = status.progress === undefined && (status.weight ?? 0) === 0;
-  const fits = command?.verb === 'retry' ? status.phase === 'Failed' : !isIdle;
-  if (command?.state !== 'New' || fits) return undefined;
-  return ignored(
-    observation,
-    `The command ${command.verb} has nothing to do in phase ${unchanged(observation).phase}.`,
-  );
+  if (command?.state !== 'New' || hasSubject(observation, command.verb)) return undefined;
+  const closed = command.verb === 'promote' && isUndecided(observation) ? findClosed(observation, false) : undefined;
+  const message =
+    closed === undefined
+      ? `The command ${command.verb} has nothing to do in phase ${unchanged(observation).phase}.`
+      : `${braked(closed, 'this rollout').message}; nothing is promoted.`;
+  return ignored(observation, message);
 };
+
+/** hasSubject tells whether a command has something to act on: a failure, a rollout that waits to begin, or one that runs or is held. */
+function hasSubject(observation: Observation, verb: string): boolean {
+  const status = statusOf(observation);
+  if (verb === 'retry') return status.phase === 'Failed';
+  const isIdle = status.progress === undefined && (status.weight ?? 0) === 0;
+  return !isIdle || (verb === 'promote-full' && isUndecided(observation));
+}
 
 /** released removes the finalizer once the route is as it was and nothing will start: a start would claim it again. */
 const released: Question = (observation) => {
@@ -132,9 +139,23 @@ const answers: readonly Question[] = [
 
 /** answered: nobody's command is left until what is waited for has come, and it is a surprise. What is not stored yet comes first. */
 function answered(observation: Observation, decision: Decision): Decision {
-  if (observation.command === undefined || (decision.kind !== 'Wait' && decision.kind !== 'Raise')) return decision;
-  if (isWorthWriting(statusOf(observation), decision.status)) return decision;
-  return answers.map((question) => question(observation)).find((answer) => answer !== undefined) ?? decision;
+  if (observation.command === undefined || !('status' in decision)) return decision;
+  if (decision.kind === 'Lower') return answeredWhenRefused(observation, decision);
+  return isWorthWriting(statusOf(observation), decision.status) ? decision : (answer(observation) ?? decision);
+}
+
+/**
+ * answeredWhenRefused answers with the write that follows where the route does not take a lowering, from the second time
+ * on. Before, the lowering would wait for it.
+ */
+function answeredWhenRefused(observation: Observation, decision: Decision & { readonly kind: 'Lower' }): Decision {
+  if (isWorthWriting(statusOf(observation), decision.refused.status)) return decision;
+  const found = answer(observation);
+  return found?.kind === 'Wait' ? { ...decision, refused: found } : decision;
+}
+
+function answer(observation: Observation): Decision | undefined {
+  return answers.map((question) => question(observation)).find((found) => found !== undefined);
 }
 
 function why({ problems, rollout }: Observation): string {

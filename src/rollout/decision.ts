@@ -16,18 +16,24 @@ interface Outcome {
   readonly requeueAfterMs: number | undefined;
 }
 
+/** Refused is what becomes of a lowering whose route write fails: the intention, which must survive a restart. */
+export interface Refused {
+  readonly status: RolloutStatus;
+  readonly notices: readonly Notice[];
+}
+
 /**
  * Decision is one reconcile's answer.
  * - Wait: only status may change.
  * - Raise: status first, then the route, so that after a crash the traffic is never above what status allows.
- * - Lower: the route first, then status; `pending` is written instead where the route write failed.
+ * - Lower: the route first, then status; `refused` is written instead where the route write failed.
  * - Claim, Release: add or remove the finalizer; nothing else.
  * - Acknowledge: remove the annotation of a handled command; nothing else.
  */
 export type Decision =
   | (Outcome & { readonly kind: 'Wait' })
   | (Outcome & { readonly kind: 'Raise'; readonly target: Target })
-  | (Outcome & { readonly kind: 'Lower'; readonly target: Target; readonly pending: RolloutStatus })
+  | (Outcome & { readonly kind: 'Lower'; readonly target: Target; readonly refused: Refused })
   | { readonly kind: 'Claim' | 'Release' | 'Acknowledge' };
 
 /** finalizer is what keeps a Rollout with a touched route from vanishing before the route is put back. */

@@ -18,7 +18,9 @@ import {
 } from './answer.ts';
 import { braked, findBrake, untilOpen, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
+import { ignoreAdvice } from './ignore-advice.ts';
 import type { Observation } from './observation.ts';
+import { readySeen } from './readiness.ts';
 import { rollBack } from './rollback.ts';
 import { held } from './route.ts';
 import { routeNameOf } from './route-name.ts';
@@ -114,7 +116,8 @@ function contested(
   found: Touched,
   { weight, manager }: Omit<Drift, 'percent'>,
 ): StatusChange {
-  const message = `${manager} keeps changing the weights of ${routeNameOf(found.target)}; the canary stays at ${weight}%. Make ${manager} ignore spec.routes[].services[], then promote or abort.`;
+  const advice = ignoreAdvice(manager, observation.pair.namespace, found.target);
+  const message = `${manager} keeps changing the weights of ${routeNameOf(found.target)}; the canary stays at ${weight}%. ${advice} Then promote or abort.`;
   return held(observation, found, { reason: 'Contested', message, weight });
 }
 
@@ -163,7 +166,6 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
     return wait(observation, { ...change, ...command });
   }
   const now = formatTime(observation.nowMs);
-  const { mostReady } = status.progress ?? {};
   const progress = {
     direction: 'Return' as const,
     index: indexForWeight(observation.steps, 100 - percent),
@@ -173,7 +175,7 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
     enteredAt: now,
     appliedAt: now,
     plan: describePlan(observation.steps),
-    ...(mostReady === undefined ? {} : { mostReady }),
+    ...readySeen(status.progress),
   };
   const message = `Traffic returns to ${observation.stable.service}; the canary is at ${percent}%.`;
   const change = { phase: 'Promoting', reason: 'ReturningToStable', message, weight: percent, progress } as const;

@@ -1,5 +1,6 @@
 /** Whether a version has the ready endpoints that its share of the traffic needs. A rollback never asks. */
 import type { RolloutProgress } from '../api/rollout-status.ts';
+import { formatTime, parseTime } from '../clock.ts';
 import type { ArmObservation, Observation, Problem } from './observation.ts';
 
 /** tooFewToStart says that the canary has not even the fewest endpoints that it needs. */
@@ -20,7 +21,7 @@ export function tooFewForShare(observation: Observation, progress: RolloutProgre
   const isReturn = progress.direction === 'Return';
   const [gainer, giver] = isReturn ? [stable, canary] : [canary, stable];
   const percent = isReturn ? 100 - progress.weight : progress.weight;
-  const most = Math.max(progress.mostReady ?? 0, giver.readyEndpoints);
+  const most = Math.max(withMostReady(progress, observation).mostReady ?? 0, giver.readyEndpoints);
   const share = policy === 'Proportional' ? Math.ceil((percent * most) / 100) : 0;
   const needed = Math.max(minReady, share);
   if (gainer.readyEndpoints >= needed) return undefined;
@@ -29,11 +30,38 @@ export function tooFewForShare(observation: Observation, progress: RolloutProgre
   return { reason: isReturn ? 'StableUndersized' : 'CanaryUndersized', message };
 }
 
-/** withMostReady remembers the most endpoints of the version that gives traffic away; the same object where nothing is new. */
-export function withMostReady(progress: RolloutProgress, { stable, canary }: Observation): RolloutProgress {
+/** A rolling update has more pods than it needs for a while (maxSurge); what lasts is what the traffic asks for. */
+const lastingMs = 60_000;
+
+/**
+ * withMostReady remembers the most endpoints of the version that gives traffic away: those that it began with, and more
+ * once they have lasted for a minute. The same object where nothing is new.
+ */
+export function withMostReady(progress: RolloutProgress, observation: Observation): RolloutProgress {
   if (progress.direction === 'Back') return progress;
-  const { readyEndpoints } = progress.direction === 'Return' ? canary : stable;
-  return readyEndpoints > (progress.mostReady ?? 0) ? { ...progress, mostReady: readyEndpoints } : progress;
+  const { readyEndpoints } = progress.direction === 'Return' ? observation.canary : observation.stable;
+  const { mostReady, moreReady, ...rest } = progress;
+  if (mostReady === undefined) return { ...rest, mostReady: readyEndpoints };
+  if (moreReady === undefined)
+    return readyEndpoints > mostReady ? began(progress, observation, readyEndpoints) : progress;
+  const isLasting = observation.nowMs - (parseTime(moreReady.since) ?? 0) >= lastingMs;
+  // Until it was looked at again nothing had changed: each change of endpoints wakes the rollout.
+  const most = isLasting ? moreReady.endpoints : mostReady;
+  if (readyEndpoints <= most) return { ...rest, mostReady: most };
+  if (isLasting) return began({ ...rest, mostReady: most }, observation, readyEndpoints);
+  return readyEndpoints < moreReady.endpoints
+    ? { ...progress, moreReady: { ...moreReady, endpoints: readyEndpoints } }
+    : progress;
+}
+
+/** readySeen is what a progress that is made anew, from the route, keeps of the former one. */
+export function readySeen(progress: RolloutProgress | undefined): Pick<RolloutProgress, 'mostReady' | 'moreReady'> {
+  const { mostReady, moreReady } = progress ?? {};
+  return { ...(mostReady === undefined ? {} : { mostReady }), ...(moreReady === undefined ? {} : { moreReady }) };
+}
+
+function began(progress: RolloutProgress, { nowMs }: Observation, endpoints: number): RolloutProgress {
+  return { ...progress, moreReady: { endpoints, since: formatTime(nowMs) } };
 }
 
 function countOf({ readyEndpoints }: ArmObservation): string {

@@ -14,6 +14,7 @@ import {
   type Touched,
 } from './answer.ts';
 import type { Observation, RouteObservation } from './observation.ts';
+import { readySeen } from './readiness.ts';
 import { routeNameOf } from './route-name.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 import { describePlan, indexForWeight } from './steps.ts';
@@ -89,7 +90,6 @@ export function held(
 ): StatusChange {
   const now = formatTime(observation.nowMs);
   const { reason, message, weight } = why;
-  const { mostReady } = found?.status.progress ?? {};
   const progress: RolloutProgress = {
     direction: 'Forward',
     index: indexForWeight(observation.steps, weight),
@@ -100,7 +100,7 @@ export function held(
     appliedAt: now,
     plan: describePlan(observation.steps),
     hold: { reason, message, since: now },
-    ...(mostReady === undefined ? {} : { mostReady }),
+    ...readySeen(found?.status.progress),
   };
   return { phase: 'Paused', reason, message, weight, progress };
 }

@@ -2,10 +2,11 @@
 import type { RolloutTarget } from '../api/rollout-status.ts';
 import { formatTime } from '../clock.ts';
 import { isAsked, percentOf, raise, statusOf, targetFor, unchanged, wait, whoAsked, type Question } from './answer.ts';
-import { braked, findBrake, untilOpen, type Brake } from './brake.ts';
+import { braked, findBrake, ignored, untilOpen, type Brake } from './brake.ts';
 import { awaitEndpoints } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem, RouteObservation } from './observation.ts';
+import { openedMs } from './opening.ts';
 import { baselineOf, held } from './route.ts';
 import { describePlan } from './steps.ts';
 import { tooFewToStart } from './readiness.ts';
@@ -83,7 +84,7 @@ export const retryAsked: Question = (observation) => {
   const status = statusOf(observation);
   if (!isAsked(observation, 'retry') || status.phase !== 'Failed') return undefined;
   const revision = status.revision ?? '';
-  const message = `Revision ${revision} is tried again on the word of ${whoAsked(observation)}.`;
+  const message = `Revision ${revision} is tried again on the word of ${whoAsked(observation)} (try ${(status.retries ?? 0) + 2}).`;
   return wait(observation, { phase: 'Pending', reason: 'Retry', message, forgiven: revision, command: true });
 };
 
@@ -103,6 +104,7 @@ export const resting: Question = (observation) => {
   if (revision.value === status.promotedRevision) return wait(observation, promotedBefore(observation, revision.value));
   if (status.failedRevisions?.includes(revision.value) === true)
     return wait(observation, failedBefore(observation, revision.value));
+  if (isAsked(observation, 'promote-full')) return startInFull(observation, route);
   const obstacle = findObstacle(observation);
   return obstacle === undefined ? startWhenAllowed(observation, route) : awaitObstacle(observation, obstacle);
 };
@@ -131,12 +133,24 @@ function startWhenAllowed(observation: Observation, route: RouteObservation): De
   return wait(observation, pendingChange, untilOpen(observation, brake));
 }
 
+/** startInFull begins without analysis and outside of all windows; what else a start needs is not waited for: ask again. */
+function startInFull(observation: Observation, route: RouteObservation): Decision {
+  const obstacle = findObstacle({ ...observation, source: { kind: 'Ready' } });
+  if (obstacle !== undefined) return ignored(observation, `${obstacle.message} Nothing is promoted.`);
+  const brake = findBrake(observation, true);
+  if (brake !== undefined)
+    return ignored(observation, `${braked(brake, 'this rollout').message}; nothing is promoted.`);
+  return start(observation, route, { full: true });
+}
+
 /** findCrowd spreads the starts that one opening lets go. */
-function findCrowd({ calendar, rollout, nowMs }: Observation): Brake | undefined {
-  if (calendar.kind === 'Closed' || calendar.openedMs === undefined) return undefined;
-  const untilMs = calendar.openedMs + jitterOf(rollout.metadata.uid ?? '');
+function findCrowd(observation: Observation): Brake | undefined {
+  const { calendar, rollout, nowMs } = observation;
+  const sinceMs = openedMs(observation);
+  if (calendar.kind === 'Closed' || sinceMs === undefined) return undefined;
+  const untilMs = sinceMs + jitterOf(rollout.metadata.uid ?? '');
   return nowMs < untilMs
-    ? { reason: 'OutsideWindow', text: 'The queue of those that waited for an opening', untilMs }
+    ? { reason: 'WindowOpened', text: 'The queue of those that waited for an opening', untilMs }
     : undefined;
 }
 
@@ -177,16 +191,26 @@ function findObstacle(observation: Observation): Problem | undefined {
   return undefined;
 }
 
-function start(observation: Observation, route: RouteObservation): Decision {
+function start(observation: Observation, route: RouteObservation, way: { readonly full?: true } = {}): Decision {
   const now = formatTime(observation.nowMs);
   const status = statusOf(observation);
   const [first] = observation.steps;
   const weight = first?.kind === 'Weight' ? first.weight : 100;
   const revision = observation.canaryRevision?.value ?? '';
+  const said =
+    way.full === true
+      ? {
+          reason: 'Promoted',
+          message: `${whoAsked(observation)} starts revision ${revision} all the way: no steps, no proof; a canary that fails is still taken back.`,
+          command: true,
+        }
+      : {
+          reason: 'StepStarted',
+          message: `Revision ${revision} starts: the canary goes from 0% to ${weight}% (step 1 of ${observation.steps.length}).`,
+        };
   return raise(observation, targetFor(weight), {
     phase: 'Progressing',
-    reason: 'StepStarted',
-    message: `Revision ${revision} starts: the canary goes from 0% to ${weight}% (step 1 of ${observation.steps.length}).`,
+    ...said,
     weight,
     revision,
     stableRevision: observation.stableRevision?.value ?? null,
@@ -198,6 +222,7 @@ function start(observation: Observation, route: RouteObservation): Decision {
       startedAt: now,
       enteredAt: now,
       plan: describePlan(observation.steps),
+      ...way,
     },
     target: { ...(status.target?.uid === route.uid ? status.target : newTarget(observation, route)), raisedAt: now },
     analysis: 'Forget',

@@ -12,6 +12,7 @@ import type { Verdict } from '../analysis/verdict.ts';
 import { isSame } from '../api/merge-patch.ts';
 import { nextConditions } from './conditions.ts';
 import type { Observation } from './observation.ts';
+import { isOpenedEarly } from './opening.ts';
 import { withMostReady } from './readiness.ts';
 import { printStep } from './steps.ts';
 
@@ -90,6 +91,8 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     target: kept(change.target, before.target),
     pause: kept(change.pause, before.pause),
     opensAt: change.opensAt,
+    openedAt: openedAt(observation, change),
+    retries: retries(before, change),
     ...placeOf(progress, { observation, waitingSince: kept(change.waitingSince, before.waitingSince) }),
     handledCommand: change.command === true ? observation.command?.nonce : before.handledCommand,
     ...judged(observation, change),
@@ -97,6 +100,18 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
   const complete = { ...status, ...withHistory(observation, status, change.heard) };
   const seen = isUnproven(observation, change) ? { ...observation, verdict: noEvidenceYet } : observation;
   return { ...complete, conditions: nextConditions(seen, complete) };
+}
+
+/** openedAt is kept until the next raise: what was counted before it does not count for that. */
+function openedAt(observation: Observation, change: StatusChange): string | undefined {
+  if (isOpenedEarly(observation)) return formatTime(observation.nowMs);
+  return change.analysis === undefined ? observation.rollout.status?.openedAt : undefined;
+}
+
+/** retries counts for one revision. */
+function retries({ revision, retries: before }: RolloutStatus, change: StatusChange): number | undefined {
+  if (change.forgiven !== undefined) return (before ?? 0) + 1;
+  return change.revision === undefined || change.revision === revision ? before : undefined;
 }
 
 /** placeOf: who is on the way is at a step, and has had the endpoints that a start waits for. */

@@ -90,8 +90,9 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-/** KubectlOptions: `input` is written to standard input, `kubeconfig` replaces the administrator's, `timeoutMs` is 60 s. */
+/** KubectlOptions: `input` is written to standard input, `kubeconfig` replaces the administrator's, `timeoutMs` is 60 s, `env` is added to the environment. */
 export interface KubectlOptions {
+  readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly kubeconfig?: string;
   readonly timeoutMs?: number;
@@ -128,10 +129,10 @@ async function describeCluster(
   const kubectlFile = await toolPath('kubectl');
   let stopped: Promise<void> | undefined;
 
-  const tryKubectl: Cluster['tryKubectl'] = (args, { input, kubeconfig, timeoutMs = 60_000 } = {}) => {
+  const tryKubectl: Cluster['tryKubectl'] = (args, { input, kubeconfig, timeoutMs = 60_000, env } = {}) => {
     const config = kubeconfig ?? adminKubeconfigFile;
     const common = [`--kubeconfig=${config}`, `--cache-dir=${path.join(directory, 'kubectl-cache')}`];
-    return runCommand(kubectlFile, [...common, ...args], { input: input ?? '', timeoutMs });
+    return runCommand(kubectlFile, [...common, ...args], { input: input ?? '', timeoutMs, env });
   };
   const kubectl: Cluster['kubectl'] = async (args, kubectlOptions) => {
     const result = await tryKubectl(args, kubectlOptions);
@@ -215,10 +216,15 @@ function etcdStates(
 export function runCommand(
   command: string,
   args: readonly string[],
-  options: { readonly input: string; readonly timeoutMs: number },
+  options: {
+    readonly input: string;
+    readonly timeoutMs: number;
+    readonly env?: Readonly<Record<string, string>> | undefined;
+  },
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { timeout: options.timeoutMs, killSignal: 'SIGKILL' });
+    const env = { ...process.env, ...options.env };
+    const child = spawn(command, args, { timeout: options.timeoutMs, killSignal: 'SIGKILL', env });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -323,10 +323,15 @@ export class World {
       const acted = this.#writeRoute(observation, scene, { ...decision, status, direction: 'Lower' });
       if (acted === 'Again') return 'Again';
     } catch (error) {
-      if (error instanceof Forbidden) this.#writeStatus(observation, { ...decision, status: decision.pending });
+      if (error instanceof Forbidden) this.#refused(observation, decision);
       throw error;
     }
     return this.#writeStatus(observation, decision);
+  }
+
+  #refused(observation: Observation, { refused }: Decision & { readonly kind: 'Lower' }): void {
+    this.#writeStatus(observation, refused);
+    if (observation.command?.state === 'Handled') this.#writeMetadata('Acknowledge');
   }
 
   #writeRoute(

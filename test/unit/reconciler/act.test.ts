@@ -7,7 +7,7 @@ import { SluiceError } from '../../../src/errors.ts';
 import { act, type Acted } from '../../../src/reconciler/act.ts';
 import type { Grant } from '../../../src/reconciler/ownership.ts';
 import { finalizer, type Decision, type Notice } from '../../../src/rollout/decision.ts';
-import { commandAnnotation, commandByAnnotation } from '../../../src/rollout/verbs.ts';
+import { commandAnnotation, commandByAnnotation, readCommand } from '../../../src/rollout/verbs.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { takeBaseline } from '../../../src/traffic/baseline.ts';
 import type { Target } from '../../../src/traffic/merge.ts';
@@ -78,7 +78,7 @@ function doAct(decision: Decision, isRetry = false): Promise<Acted> {
     onTransition: (_about: Rollout, entry: HistoryEntry) => transitions.push(entry),
   };
   const route = caches.route(shopRouteId);
-  const observed = observation({ rollout: subject });
+  const observed = observation({ rollout: subject, command: readCommand(subject) });
   const permits = (deadlineMs: number): boolean => (isPermitted === 'AtOnce' ? deadlineMs === 0 : isPermitted);
   const grant: Grant = { signal: stop.signal, permits, writeDeadlineMs: 4_000 };
   return act(actor, { observation: observed, stored: subject, route, grant, isRetry }, decision);
@@ -93,7 +93,7 @@ function lower(status: RolloutStatus): Decision {
     kind: 'Lower',
     target: toBaseline,
     status,
-    pending: rollingBack,
+    refused: { status: rollingBack, notices: [notice] },
     notices: [notice],
     requeueAfterMs: undefined,
   };
@@ -189,6 +189,23 @@ describe('a raise', () => {
     expect(world.store.writes).toEqual(['patchStatus Rollout Written']);
   });
 
+  it('fails where the API server stores other weights than it was sent, instead of being made again at once', async () => {
+    await open(resting);
+    // The store answers with what an admission webhook has made of the write.
+    const patch = world.store.patch.bind(world.store);
+    const mutated = async (...written: Parameters<MemoryStore['patch']>): Promise<object> => {
+      const outcome = await patch(...written);
+      const isRoute = outcome.kind === 'Written' && written[0].kind === 'IngressRoute';
+      return isRoute ? { ...outcome, object: { ...outcome.object, spec: { routes: shopRoutes } } } : outcome;
+    };
+    world.store.patch = mutated as MemoryStore['patch'];
+    await expect(doAct(raise(running))).rejects.toMatchObject({
+      code: 'ApiInvalid',
+      message:
+        'IngressRoute shop gives the canary 0% right after 5% was written; look for an admission webhook that changes it.',
+    });
+  });
+
   it('is lost without a route or a target to write', async () => {
     await open(running, (store) => store.remove(resources.ingressRoutes, 'web/shop'));
     expect(await doAct(raise(running))).toBe('Lost');
@@ -242,6 +259,21 @@ describe('a lowering', () => {
     await expect(doAct(lower(failed))).rejects.toBe(refused);
     expect(world.store.writes).toEqual(['patchStatus Rollout Written']);
     expect(stored()).toEqual(rollingBack);
+  });
+
+  it('removes a command that is handled already, also where the route could not be written', async () => {
+    const text = 'promote n1 rollout-uid r1';
+    const annotations = { [commandAnnotation]: text, [commandByAnnotation]: 'ann' };
+    const handled = { ...running, handledCommand: 'n1' };
+    await openAtFive((store) =>
+      store.put(resources.rollouts, rollout({}, { status: handled, metadata: { annotations } as never })),
+    );
+    world.store.beforeWrite = ({ kind }) => {
+      if (kind === 'IngressRoute') throw new SluiceError('ApiForbidden', 'ingressroutes.traefik.io is forbidden.');
+    };
+    await expect(doAct(lower(failed))).rejects.toMatchObject({ code: 'ApiForbidden' });
+    expect(world.store.writes).toEqual(['patchStatus Rollout Written', 'patch Rollout Written']);
+    expect(world.store.read(resources.rollouts, 'web/shop')?.metadata.annotations ?? {}).toEqual({});
   });
 
   it('does not touch the status where the rules of the route are other ones now, and reads the route again', async () => {

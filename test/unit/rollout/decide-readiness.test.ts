@@ -42,6 +42,40 @@ describe('a canary that is too small', () => {
     expect(world.state).toBe('Succeeded/Holding 100% route 100%');
   });
 
+  it('does not grow with a surge of stable that lasts less than a minute', () => {
+    const world = worldWith({ stable: 10, canary: 5 });
+    world.run(65_000);
+    expect(world.percent).toBe(50);
+    for (const ready of [11, 13, 12, 10]) {
+      world.endpoints.stable = ready;
+      world.settle();
+      world.advance(15_000);
+    }
+    world.run(20_000);
+    expect(world.status.progress).toMatchObject({ mostReady: 10 });
+    expect(world.status.progress?.moreReady).toBeUndefined();
+    expect(world.percent).toBe(100);
+  });
+
+  it('grows with a stable that has more endpoints for a minute, by the fewest of that minute', () => {
+    const world = worldWith({ stable: 10, canary: 5 });
+    world.run(65_000);
+    expect(world.percent).toBe(50);
+    for (const ready of [20, 14, 16]) {
+      world.endpoints.stable = ready;
+      world.settle();
+    }
+    world.advance(66_000);
+    world.endpoints.stable = 8;
+    world.settle();
+    expect(world.status.progress).toMatchObject({ mostReady: 14 });
+    expect(world.state).toBe('Progressing/CanaryUndersized 50% route 50%');
+    expect(world.status.message).toContain('it needs 7, as many as 50% of the 14 of shop-stable');
+    world.endpoints.canary = 7;
+    world.settle();
+    expect(world.percent).toBe(100);
+  });
+
   it('names the autoscaler that is at its maximum', () => {
     const world = worldWith({ stable: 10, canary: 2 });
     world.autoscaled.canary = 2;

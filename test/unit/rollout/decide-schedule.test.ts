@@ -76,7 +76,7 @@ describe('a window that opens', () => {
     expect(world.state).toBe('Pending/OutsideWindow 0% route 0%');
     expect(world.status.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
     world.run(hourMs + jitterMs - 1);
-    expect(world.state).toBe('Pending/OutsideWindow 0% route 0%');
+    expect(world.state).toBe('Pending/WindowOpened 0% route 0%');
     world.run(1_000);
     expect(world.state).toBe('Progressing/StepStarted 20% route 20%');
   });
