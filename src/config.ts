@@ -22,6 +22,7 @@ export interface ControllerSettings {
   readonly source: SourceName;
   readonly prometheus: PrometheusSettings;
   readonly scrape: ScrapeSettings;
+  readonly traefikApi: TraefikApiSettings;
   readonly userQueries: UserQueryMode;
   /** freezesFile holds times at which nothing is raised. */
   readonly freezesFile: string | undefined;
@@ -64,6 +65,17 @@ export interface ScrapeSettings {
   readonly intervalMs: number;
 }
 
+/** TraefikApiSettings say which replicas are asked whether weights are in effect: those behind a Service, or those at fixed URLs; neither: none. */
+export interface TraefikApiSettings {
+  /** service is `namespace/name` of a Service of Traefik; its ready endpoints are asked at `port`. */
+  readonly service: ObjectKey | undefined;
+  readonly port: number;
+  readonly urls: readonly string[];
+  /** basicAuthFile holds `user:password`. */
+  readonly basicAuthFile: string | undefined;
+  readonly caFile: string | undefined;
+}
+
 /** ElectionSettings say how replicas share the work. */
 export interface ElectionSettings {
   /** isEnabled is false where there is never more than one controller. */
@@ -100,6 +112,11 @@ export const settingDefaults = {
   scrapePort: '9100',
   scrapeUrls: '',
   scrapeInterval: '2s',
+  traefikApiService: '',
+  traefikApiPort: '8080',
+  traefikApiUrls: '',
+  traefikApiBasicAuthFile: '',
+  traefikApiCaFile: '',
   userQueries: 'Namespaced',
   freezesFile: '',
   sampleInterval: '5s',
@@ -148,6 +165,7 @@ export function readSettings(raw: RawSettings): ReadSettings<ControllerSettings>
     }),
     source: oneOf('source', sourceNames),
     scrape: parseScrape(reader),
+    traefikApi: parseTraefikApi(reader),
     userQueries: oneOf('userQueries', ['Off', 'Namespaced', 'On']),
     freezesFile: optionalText('freezesFile'),
     sampleIntervalMs: positiveMs('sampleInterval'),
@@ -162,26 +180,47 @@ export function readSettings(raw: RawSettings): ReadSettings<ControllerSettings>
   return { settings: Object.freeze(settings), problems };
 }
 
-function parseScrape({ optionalText, positiveMs, matching, problems }: Reader): ScrapeSettings {
+function parseScrape(reader: Reader): ScrapeSettings {
+  const { optionalText, positiveMs, problems } = reader;
+  const replicas = parseReplicas(reader, { service: 'scrapeService', port: 'scrapePort', urls: 'scrapeUrls' });
+  if (replicas.service !== undefined && replicas.urls.length > 0)
+    problems.push('--scrape-service and --scrape-urls cannot both be set');
+  if (optionalText('source') === 'Scrape' && replicas.service === undefined && replicas.urls.length === 0) {
+    problems.push('--source is Scrape; it needs --scrape-service or --scrape-urls');
+  }
+  return Object.freeze({ ...replicas, intervalMs: positiveMs('scrapeInterval') });
+}
+
+function parseTraefikApi(reader: Reader): TraefikApiSettings {
+  const { optionalText, problems } = reader;
+  const names = { service: 'traefikApiService', port: 'traefikApiPort', urls: 'traefikApiUrls' } as const;
+  const replicas = parseReplicas(reader, names);
+  if (replicas.service !== undefined && replicas.urls.length > 0)
+    problems.push('--traefik-api-service and --traefik-api-urls cannot both be set');
+  return Object.freeze({
+    ...replicas,
+    basicAuthFile: optionalText('traefikApiBasicAuthFile'),
+    caFile: optionalText('traefikApiCaFile'),
+  });
+}
+
+/** parseReplicas reads which Traefiks are meant: a Service with a port, or URLs. */
+function parseReplicas(
+  { matching }: Reader,
+  names: { readonly service: SettingName; readonly port: SettingName; readonly urls: SettingName },
+): Pick<ScrapeSettings, 'service' | 'port' | 'urls'> {
   const isKey = (key: string): boolean =>
     key === '' || /^[a-z0-9]([-a-z0-9]*[a-z0-9])?\/[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(key);
   const urlsOf = (text: string): readonly string[] => text.split(',').filter((url) => url !== '');
   const isUrls = (text: string): boolean => urlsOf(text).every(isHttpUrl);
   const isPort = (port: string): boolean => /^[1-9][0-9]{0,4}$/.test(port) && Number(port) <= 65_535;
-  const service = matching('scrapeService', isKey, 'namespace/name of a Service');
-  const urls = urlsOf(
-    matching('scrapeUrls', isUrls, 'http or https URLs without credentials, with commas between them'),
-  );
-  if (service !== '' && urls.length > 0) problems.push('--scrape-service and --scrape-urls cannot both be set');
-  if (optionalText('source') === 'Scrape' && service === '' && urls.length === 0) {
-    problems.push('--source is Scrape; it needs --scrape-service or --scrape-urls');
-  }
-  return Object.freeze({
+  const service = matching(names.service, isKey, 'namespace/name of a Service');
+  const want = 'http or https URLs without credentials, with commas between them';
+  return {
     service: service === '' ? undefined : (service as ObjectKey),
-    port: Number(matching('scrapePort', isPort, 'a port')),
-    urls: Object.freeze(urls),
-    intervalMs: positiveMs('scrapeInterval'),
-  });
+    port: Number(matching(names.port, isPort, 'a port')),
+    urls: Object.freeze(urlsOf(matching(names.urls, isUrls, want))),
+  };
 }
 
 /** prometheusProblems says which settings contradict each other; a duration that is none is 0, and reported already. */

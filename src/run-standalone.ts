@@ -95,8 +95,12 @@ async function runOn(store: FolderStore, { settings, options, onServing }: Parts
   try {
     const served = await untilAborted(proxy.serving, controlling.signal);
     if (served === undefined) return;
-    const scrapeUrls = `http://${urlHost(settings.adminHost)}:${served.adminPort}/metrics`;
-    const controller = run({ ...settings.controller, scrapeUrls }, { ...options, store, signal: controlling.signal });
+    const traefikApiUrls = `http://${urlHost(settings.adminHost)}:${served.adminPort}`;
+    const scrapeUrls = `${traefikApiUrls}/metrics`;
+    const controller = run(
+      { ...settings.controller, scrapeUrls, traefikApiUrls },
+      { ...options, store, signal: controlling.signal },
+    );
     const ready = controller.ready.then(({ healthPort }) => onServing({ ...served, healthPort, store }));
     ready.catch(() => undefined);
     await controller.stopped;

@@ -19,8 +19,9 @@ import { createReconciler, type Reconcile } from './reconciler/reconciler.ts';
 import { Sampler } from './reconciler/sampler.ts';
 import { Samplers, type SourceName } from './reconciler/samplers.ts';
 import { startWatches, type Watches } from './reconciler/watches.ts';
-import { createScrape, createSource } from './sources.ts';
+import { createScrape, createSource, createVerifier, readTraefikAccess } from './sources.ts';
 import type { MetricSource } from './analysis/metric-source.ts';
+import type { AccessSource } from './source/access-files.ts';
 import type { ScrapeSource } from './source/scrape.ts';
 import type { PrometheusSource } from './source/prometheus.ts';
 import { startHealthServer } from './telemetry/health.ts';
@@ -96,9 +97,10 @@ async function start(
     store === undefined
       ? await openCluster(settings, { ...options, clock, random, logger, metrics })
       : ownStore(store, clock);
+  const access = await readTraefikAccess(settings, clock);
   const source = await createSource(settings, clock, { random, onHealth: observeSource(logger) });
   try {
-    await runWith({ settings, options, clock, random, logger, metrics, backing, source }, onReady);
+    await runWith({ settings, options, clock, random, logger, metrics, backing, access, source }, onReady);
     logger.info('stopped');
   } finally {
     await Promise.all([backing.close(), source.close()]);
@@ -113,6 +115,7 @@ interface Parts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly backing: Backing;
+  readonly access: AccessSource;
   readonly source: PrometheusSource;
 }
 
@@ -198,6 +201,7 @@ function createReconcile(
       onSample: (result) => metrics.sample(result),
       signal: options.signal,
     });
+  const onChange = (key: ObjectKey): void => queue.add(key, calmPriority);
   const samplers = new Map<SourceName, Sampler>([['Prometheus', samplerOf(source)]]);
   if (scrape !== undefined) samplers.set('Scrape', samplerOf(scrape));
   const recordEvent: RecordEvent = (regarding, { type, reason, message }) =>
@@ -213,6 +217,7 @@ function createReconcile(
     nowMs,
     userQueries: settings.userQueries,
     freezes,
+    verifier: createVerifier(settings, watches.caches, { ...options, ...parts, nowMs, onChange }),
     ownership: leadership.ownership,
   });
 }

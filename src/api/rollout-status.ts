@@ -207,6 +207,8 @@ export interface RolloutProgress {
   readonly enteredAt: string;
   /** When the route was first seen with the weight of the current step. Where the route itself tells, it is stored with the next write. */
   readonly appliedAt?: string;
+  /** When every replica of Traefik that answers was found to have loaded the weight; absent where they are not asked. */
+  readonly effectiveAt?: string;
   /** The steps that index refers to, to notice when they are edited. */
   readonly plan: string;
   /** True when the current step was ended by a promote command. */

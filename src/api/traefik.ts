@@ -72,6 +72,14 @@ export interface IngressRoute extends KubernetesObject {
   };
 }
 
+/** ingressClassOf returns the class that an IngressRoute asks for: a field since Traefik 3.7, an annotation before. */
+export function ingressClassOf({ metadata, spec }: IngressRoute): string | undefined {
+  return spec.ingressClassName ?? metadata.annotations?.[ingressClassAnnotation];
+}
+
+/** ingressClassAnnotation names the class for Traefik before 3.7. */
+export const ingressClassAnnotation = 'kubernetes.io/ingress.class';
+
 /** TraefikService is `traefik.io/v1alpha1` TraefikService: one way of several to share requests out. */
 export interface TraefikService extends KubernetesObject {
   readonly spec?: {

@@ -2,7 +2,7 @@
 import type { EndpointSlice, KubernetesObject, ManagedFieldsEntry, Service } from '../api/kubernetes.ts';
 import { resources } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
-import type { IngressRoute } from '../api/traefik.ts';
+import { ingressClassAnnotation, type IngressRoute } from '../api/traefik.ts';
 import { compact } from '../rollout/status.ts';
 import { ownsServices, servicesField, type RouteResource } from '../traffic/route-object.ts';
 
@@ -33,12 +33,17 @@ export function keptRollout({ apiVersion, kind, metadata, spec, status }: Rollou
   });
 }
 
-/** keptIngressRoute keeps the rules whole, and of managedFields who owns them. */
+/** keptIngressRoute keeps the rules whole, the class, and of managedFields who owns them. */
 export function keptIngressRoute({ metadata, spec }: IngressRoute): IngressRoute {
-  const { routes } = spec;
+  const { routes, ingressClassName } = spec;
+  const written = metadata.annotations?.[ingressClassAnnotation];
   return {
-    metadata: { ...keptMeta(metadata), managedFields: ownersOf(resources.ingressRoutes, metadata) },
-    spec: routes === undefined ? {} : { routes },
+    metadata: {
+      ...keptMeta(metadata),
+      ...compact({ annotations: written === undefined ? undefined : { [ingressClassAnnotation]: written } }),
+      managedFields: ownersOf(resources.ingressRoutes, metadata),
+    },
+    spec: compact<IngressRoute['spec']>({ routes, ingressClassName }),
   };
 }
 

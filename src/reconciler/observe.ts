@@ -6,6 +6,7 @@ import { fnv1a } from '../api/hash.ts';
 import type { Rollout, StableRef, WorkloadRef } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
 import { resources, splitKey } from '../api/kubernetes.ts';
+import { ingressClassOf } from '../api/traefik.ts';
 import { parseTime } from '../clock.ts';
 import { withAppliedAt } from '../rollout/applied.ts';
 import type {
@@ -19,7 +20,7 @@ import type {
 } from '../rollout/observation.ts';
 import { calendarAt, type FrozenTime } from '../rollout/schedule.ts';
 import { noEvidenceYet } from '../rollout/status.ts';
-import { assumedEffectMs, verdictAtStep } from '../rollout/step-rules.ts';
+import { effectMs, verdictAtStep } from '../rollout/step-rules.ts';
 import { planSteps } from '../rollout/steps.ts';
 import { readCommand } from '../rollout/verbs.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
@@ -30,6 +31,8 @@ import { prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
 import { resolveMember, type Member } from './members.ts';
 import { findProblems } from './problems.ts';
+import { readEffect, type RouteEffect } from './route-effect.ts';
+import type { Verifier } from './verifier.ts';
 import { imagesDiffer, revisionOf, type Workload } from './workloads.ts';
 
 /** Scene is what was read of a rollout before its evidence is known. */
@@ -48,6 +51,7 @@ export interface Scene {
   readonly canaryRevision: RevisionObservation | undefined;
   /** judged says what evidence counts now; undefined where none does. */
   readonly judged: Judged | undefined;
+  readonly effect: RouteEffect;
 }
 
 /** Judged is the present stage of a rollout that is judged, and the name of its evidence. */
@@ -65,7 +69,12 @@ export function routeIdOf({ metadata, spec, status }: Rollout): RouteId {
 }
 
 /** readScene reads the route and the pair that were touched if there are such, else those of the spec. */
-export function readScene(stored: Rollout, caches: Caches, userQueries: UserQueryMode): Scene {
+export function readScene(
+  stored: Rollout,
+  caches: Caches,
+  userQueries: UserQueryMode,
+  verifier?: Pick<Verifier, 'findings'>,
+): Scene {
   const namespace = stored.metadata.namespace ?? '';
   const { spec } = stored;
   const target = stored.status?.target;
@@ -77,7 +86,8 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
   const pair: Pair = { namespace, stable, canary };
   const routeObject = caches.route(routeIdOf(stored));
   const route = routeObject && observeRoute(routeObject, pair);
-  const rollout = withAppliedAt(stored, route);
+  const effect = readEffect(withAppliedAt(stored, route), { routeObject, route, pair, stable, canary }, verifier);
+  const { rollout } = effect;
   const analysis = prepareAnalysis(rollout, pair, userQueries);
   return {
     stored,
@@ -91,6 +101,7 @@ export function readScene(stored: Rollout, caches: Caches, userQueries: UserQuer
     problems: findProblems({ rollout, route: routeObject, pair, stable, canary, caches, queries: analysis.problems }),
     canaryRevision: canaryRevision(rollout, revisionOf(workloadOf(caches, namespace, spec.canary.workload))),
     judged: judgedOf(rollout, { route: routeObject, pair, canary, caches }),
+    effect,
   };
 }
 
@@ -115,12 +126,11 @@ function judgedOf(
   { route, pair, canary, caches }: { route: RouteObject | undefined; pair: Pair; canary: Member; caches: Caches },
 ): Judged | undefined {
   const progress = rollout.status?.progress;
-  const appliedMs = parseTime(progress?.appliedAt);
-  if (progress?.direction !== 'Forward' || (appliedMs === undefined && progress.from === 0)) return undefined;
+  if (progress?.direction !== 'Forward' || (progress.appliedAt === undefined && progress.from === 0)) return undefined;
   return {
     id: evidenceId(rollout, progress.startedAt, caches),
     stage: {
-      sinceMs: appliedMs === undefined ? undefined : appliedMs + assumedEffectMs,
+      sinceMs: progress.appliedAt === undefined ? undefined : effectMs(progress),
       isAlone: progress.weight >= 100,
       canaryEndpoints: canary.addresses.length,
     },
@@ -190,6 +200,7 @@ export function observe(
     evidence: known.evidence,
     verdict: verdictOn(scene, known),
     command: readCommand(rollout),
+    replicas: scene.effect.replicas,
   };
 }
 
@@ -214,7 +225,9 @@ function verdictOn(
 function observeRoute(route: RouteObject, pair: Pair): RouteObservation {
   const { uid = '', resourceVersion = '' } = route.object.metadata;
   const { routes } = route;
-  return { uid, resourceVersion, routes, split: readSplit(routes, pair), writer: lastWriter(route) };
+  const split = readSplit(routes, pair);
+  const ingressClass = ingressClassOf(route.object);
+  return { uid, resourceVersion, routes, split, writer: lastWriter(route), ingressClass };
 }
 
 /** lastWriter is the manager that owns the services: the last one who changed them. */

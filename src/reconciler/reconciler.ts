@@ -14,6 +14,7 @@ import { createFirstLook } from './first-look.ts';
 import { armNames, observe, readScene, type Scene } from './observe.ts';
 import type { Grant, Ownership, Tenure } from './ownership.ts';
 import type { Samplers } from './samplers.ts';
+import type { Verifier } from './verifier.ts';
 
 /** ReconcilerOptions are the collaborators of a reconcile; `nowMs` is the API server's time. */
 export interface ReconcilerOptions extends Actor {
@@ -23,6 +24,8 @@ export interface ReconcilerOptions extends Actor {
   /** freezes are the times at which the operator lets nothing be raised. */
   readonly freezes: () => readonly FrozenTime[];
   readonly ownership: Ownership;
+  /** verifier asks whether weights are in effect; without one they are assumed to be. */
+  readonly verifier?: Verifier | undefined;
 }
 
 /** Reconcile brings one Rollout a step further; it asks to be called again after `requeueAfterMs`. */
@@ -72,7 +75,7 @@ async function reconcileOnce(
 ): Promise<Done> {
   const key = keyOf(rollout);
   const { caches, samplers } = options;
-  const scene = readScene(rollout, caches, options.userQueries);
+  const scene = readScene(rollout, caches, options.userQueries, options.verifier);
   const source = askSource(options, scene);
   // The sampler wakes the rollout when it knows; until then nothing is decided, and no worker waits.
   if (source === undefined) return { kind: 'Unchanged', decision: { ...undecided, status: rollout.status ?? {} } };
@@ -132,7 +135,7 @@ function askSource(options: ReconcilerOptions, scene: Scene): SourceObservation 
 function afterwards(options: ReconcilerOptions, key: ObjectKey, unchanged: Scene | undefined): void {
   const stored = options.caches.rollout(key);
   if (stored === undefined) return forget(options, key);
-  const scene = unchanged ?? readScene(stored, options.caches, options.userQueries);
+  const scene = unchanged ?? readScene(stored, options.caches, options.userQueries, options.verifier);
   const { rollout } = scene;
   const { judged } = scene;
   if (judged === undefined || rollout.spec.analysis.mode === 'Disabled') {
@@ -144,6 +147,9 @@ function afterwards(options: ReconcilerOptions, key: ObjectKey, unchanged: Scene
     const plan = { ...judged, ...names, before, spec: scene.spec };
     options.samplers.follow(rollout, key, plan, rollout.status?.analysis);
   }
+  const { question } = scene.effect;
+  if (question === undefined) options.verifier?.unfollow(key);
+  else options.verifier?.follow(key, question);
   show(options, scene);
 }
 
@@ -156,6 +162,7 @@ function show({ metrics }: ReconcilerOptions, { rollout, judged }: Scene): void 
 
 function forget(options: ReconcilerOptions, key: ObjectKey): void {
   options.samplers.unfollow(key);
+  options.verifier?.unfollow(key);
   const { namespace, name } = splitKey(key);
   options.metrics.forget(namespace, name);
 }

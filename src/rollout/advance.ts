@@ -22,6 +22,7 @@ import { rollBack } from './rollback.ts';
 import type { StatusChange } from './status.ts';
 import { assumedEffectMs, findUnproven, moveAt, unprovenUntilMs } from './step-rules.ts';
 import { describePlan, indexForWeight } from './steps.ts';
+import { findUnseen, type Unseen } from './verification.ts';
 
 /** planEdited finds the place in edited steps: the weight stays, the next step is the first with a greater weight. */
 export const planEdited: Question = (observation) => {
@@ -51,8 +52,9 @@ export const promoteAsked: Question = (observation) => {
 };
 
 function promotion(observation: Observation, found: Running, isFull: boolean): StatusChange {
-  const { hold, ...progress } = found.progress;
+  const { hold, ...rest } = found.progress;
   const isFailed = hold?.reason === 'AnalysisFailed';
+  const progress = isFailed ? fromNow(observation, rest) : rest;
   const subject = `${whoAsked(observation)} promoted the rollout at ${progress.weight}%`;
   const how = isFull ? ' all the way: no steps, no proof; a canary that fails is still taken back' : '';
   const although = isFailed ? ', although its analysis had failed; its evidence begins anew' : '';
@@ -62,7 +64,7 @@ function promotion(observation: Observation, found: Running, isFull: boolean): S
     phase: 'Progressing',
     reason: 'Promoted',
     message: `${subject}${how}${although}.`,
-    progress: { ...progress, ...(isFailed ? fromNow(observation) : {}), ...step },
+    progress: { ...progress, ...step },
     ...(isFailed ? { analysis: 'Forget' } : {}),
     ...(hold?.reason === 'Contested' ? { target: uncontested(found.target) } : {}),
     command: true,
@@ -75,9 +77,10 @@ function uncontested({ corrections: _corrections, ...target }: RolloutTarget): R
 }
 
 /** fromNow: what was counted has failed the canary, and would again. */
-function fromNow({ nowMs }: Observation): Pick<RolloutProgress, 'startedAt' | 'enteredAt' | 'appliedAt'> {
+function fromNow({ nowMs }: Observation, progress: RolloutProgress): RolloutProgress {
   const now = formatTime(nowMs);
-  return { startedAt: now, enteredAt: now, appliedAt: now };
+  const { effectiveAt: _effectiveAt, ...rest } = progress;
+  return { ...rest, startedAt: now, enteredAt: now, appliedAt: now };
 }
 
 /** forward is the step machine; it is asked last, when no guard objects. */
@@ -90,7 +93,10 @@ export const forward: Question = (observation) => {
   if (progress.appliedAt === undefined) return settle(observation, found);
   const brake = findBrake(observation);
   if (brake !== undefined) return paused(observation, found, brake);
+  const unseen = findUnseen(observation, progress);
   const move = moveAt(observation, progress);
+  if (unseen !== undefined && (move.kind === 'Leave' || !isBegun(observation, progress)))
+    return awaitEffect(observation, found, unseen);
   if (move.kind === 'Pause')
     return wait(observation, { phase: 'Paused', reason: 'PauseStep', message: pauseMessage(observation, found) });
   return move.kind === 'Watch' ? watchStep(observation, found, move) : leaveStep(observation, found, move.endMs);
@@ -105,6 +111,23 @@ function settle(observation: Observation, { progress }: Running): Decision {
     { phase: 'Progressing', reason: 'StepStarted', message, progress: { ...progress, appliedAt } },
     { requeueAfterMs: assumedEffectMs },
   );
+}
+
+/** isBegun tells whether the clock of the present step runs: of a pause always, of a weight since it is in effect. */
+function isBegun({ steps }: Observation, { index, effectiveAt }: RolloutProgress): boolean {
+  return effectiveAt !== undefined || steps[index]?.kind === 'Pause';
+}
+
+/** awaitEffect holds the weight while a replica has another one. That is no failure: what it would send to the canary is less. */
+function awaitEffect(observation: Observation, { progress }: Running, unseen: Unseen): Decision {
+  const at = `${progress.weight}% (step ${stepName(observation, progress)})`;
+  if (unseen.isLate) {
+    const message = `Canary held at ${at}: ${unseen.message}`;
+    return wait(observation, { phase: 'Progressing', reason: 'NotInEffect', message });
+  }
+  const message = `The canary gets ${at} as soon as every replica of Traefik has loaded it.`;
+  const requeueAfterMs = unseen.lookAgainMs - observation.nowMs;
+  return wait(observation, { phase: 'Progressing', reason: 'StepStarted', message }, { requeueAfterMs });
 }
 
 function paused(observation: Observation, { progress }: Running, brake: Brake): Decision {
@@ -204,7 +227,7 @@ function raiseTo(observation: Observation, found: Running, step: { index: number
     return wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs - sinceRaiseMs });
   }
   const now = formatTime(observation.nowMs);
-  const { appliedAt: _appliedAt, promoted: _promoted, refusedAt: _refusedAt, ...rest } = progress;
+  const { appliedAt: _applied, effectiveAt: _effective, promoted: _promoted, refusedAt: _refused, ...rest } = progress;
   const next = { ...rest, index: step.index, from: progress.weight, weight: step.weight, enteredAt: now };
   const verdict = observation.rollout.spec.analysis.mode === 'Disabled' ? '' : ` ${observation.verdict.message}`;
   const change: StatusChange = {

@@ -2,6 +2,7 @@
 import { formatTime } from '../clock.ts';
 import type { Condition, RolloutStatus } from '../api/rollout-status.ts';
 import type { Observation } from './observation.ts';
+import { trafficVerified } from './verification.ts';
 
 interface Finding {
   readonly type: string;
@@ -19,7 +20,7 @@ export function nextConditions(observation: Observation, after: RolloutStatus): 
     stalled(after),
     promoted(after),
     analysisPassing(observation, after, before),
-    trafficVerified(observation, after),
+    trafficVerified(observation, after, before),
     contested(after, before),
   ];
   return findings.filter((finding) => finding !== undefined).map((finding) => stamp(finding, before, observation));
@@ -51,7 +52,7 @@ const calmReasons = [
 
 /** isTrouble tells whether a person should look: it makes Ready False and the event a Warning. */
 export function isTrouble(phase: string | undefined, reason: string | undefined): boolean {
-  if (reason === 'RouteNotWritten' || reason === 'AnalysisFailed') return true;
+  if (['RouteNotWritten', 'AnalysisFailed', 'NotInEffect'].includes(reason ?? '')) return true;
   if (phase === 'Pending') return !calmReasons.includes(reason ?? '');
   return phase === 'Failed' || phase === 'Degraded' || phase === 'RollingBack';
 }
@@ -115,21 +116,6 @@ function analysisPassing(
   const { kind, reason, message } = observation.verdict;
   const status = kind === 'Pass' ? 'True' : kind === 'Fail' ? 'False' : 'Unknown';
   return { type, status, reason, message };
-}
-
-function trafficVerified({ nowMs }: Observation, after: RolloutStatus): Finding | undefined {
-  const { progress } = after;
-  if (progress === undefined) return undefined;
-  // The write that begins a step is followed by that of the route; only where it failed there is something to say.
-  const isApplied = progress.appliedAt !== undefined || progress.enteredAt === formatTime(nowMs);
-  return {
-    type: 'TrafficVerified',
-    status: 'Unknown',
-    reason: isApplied ? 'Assumed' : 'NotApplied',
-    message: isApplied
-      ? 'The weight is assumed to be in effect 5 s after it is seen in the route.'
-      : 'The route does not carry the weight yet.',
-  };
 }
 
 function contested(after: RolloutStatus, before: readonly Condition[]): Finding | undefined {

@@ -1,6 +1,6 @@
 /** Hold: the promoted canary keeps everything until stable runs a new revision; then traffic returns in the same steps. */
 import type { RolloutProgress } from '../api/rollout-status.ts';
-import { formatTime, parseTime } from '../clock.ts';
+import { formatTime } from '../clock.ts';
 import { braked, findBrake, untilOpen } from './brake.ts';
 import {
   isAsked,
@@ -19,7 +19,7 @@ import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { tooFewForShare } from './readiness.ts';
 import { isHolding, type StatusChange } from './status.ts';
-import { assumedEffectMs } from './step-rules.ts';
+import { effectMs } from './step-rules.ts';
 import { describePlan, indexForWeight, nextReturn, returnSteps } from './steps.ts';
 
 /** holding keeps the canary at 100 % and says what ends it. */
@@ -116,7 +116,7 @@ function waitInReturn(observation: Observation, progress: RolloutProgress, text:
     return wait(observation, { ...text, message: `${message}.`, opensAt }, untilOpen(observation, brake));
   }
   const step = returnSteps(observation.steps).findLast(({ weight }) => weight >= progress.weight);
-  const endMs = (parseTime(progress.appliedAt) ?? 0) + assumedEffectMs + (step?.durationMs ?? 0);
+  const endMs = effectMs(progress) + (step?.durationMs ?? 0);
   const leftMs = endMs - observation.nowMs;
   return leftMs > 0 ? wait(observation, text, { requeueAfterMs: leftMs }) : undefined;
 }
@@ -154,7 +154,8 @@ function returnTo(observation: Observation, { progress }: Running, command: { re
   }
   const message = `Traffic returns to ${observation.stable.service}; the canary goes from ${progress.weight}% to ${weight}%.`;
   const plan = describePlan(observation.steps);
-  const next = { ...progress, index, from: progress.weight, weight, enteredAt: now, appliedAt: now, plan };
+  const { effectiveAt: _effectiveAt, ...rest } = progress;
+  const next = { ...rest, index, from: progress.weight, weight, enteredAt: now, appliedAt: now, plan };
   const change = {
     phase: 'Promoting',
     reason: 'ReturningToStable',

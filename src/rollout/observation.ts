@@ -42,12 +42,29 @@ export interface RouteObservation {
   readonly routes: readonly Route[];
   readonly split: Split;
   readonly writer: RouteWriter | undefined;
+  readonly ingressClass?: string | undefined;
 }
 
 /** SourceObservation tells whether evidence could be had before anybody is exposed to the canary. */
 export type SourceObservation =
   | { readonly kind: 'Ready' }
   | { readonly kind: 'NotReady'; readonly reason: string; readonly message: string };
+
+/**
+ * ReplicaFinding is what one replica says of the weight that the route has: InEffect, NotYet (it has another one), Missing
+ * (it does not know the route), Invalid (it has switched the route off), Unreachable, or Unasked so far.
+ */
+export interface ReplicaFinding {
+  /** name is `host:port`. */
+  readonly name: string;
+  readonly kind: 'InEffect' | 'NotYet' | 'Missing' | 'Invalid' | 'Unreachable' | 'Unasked';
+  /** message is what was found, to stand behind the name. */
+  readonly message: string;
+  /** sinceMs is since when it says so. */
+  readonly sinceMs: number;
+  /** hasMoved: it has loaded something else since it was asked first, so it does hear of changes. */
+  readonly hasMoved?: boolean;
+}
 
 /** Observation is the whole input of `decide`; times are milliseconds since the epoch. */
 export interface Observation {
@@ -70,6 +87,8 @@ export interface Observation {
   readonly evidence: AnalysisEvidence | undefined;
   readonly verdict: Verdict;
   readonly command: Command | undefined;
+  /** replicas is what those of the data plane say of the weight in the route; undefined where they are not asked. */
+  readonly replicas?: readonly ReplicaFinding[] | undefined;
   /** calendar says whether raising is allowed now: spec.schedule and the freezes of the operator. */
   readonly calendar: Calendar;
 }

@@ -20,7 +20,10 @@ export interface Standing {
 }
 
 /** StepPlace is where among its steps a rollout is, and since when. */
-export type StepPlace = Pick<RolloutProgress, 'index' | 'weight' | 'enteredAt' | 'appliedAt' | 'promoted' | 'full'>;
+export type StepPlace = Pick<
+  RolloutProgress,
+  'index' | 'weight' | 'enteredAt' | 'appliedAt' | 'effectiveAt' | 'promoted' | 'full'
+>;
 
 /** StepMove says whether a step goes on: until a person ends it, until it is looked at again (`endMs` is its planned end), or no more. */
 export type StepMove =
@@ -48,8 +51,9 @@ function stepEndMs(place: StepPlace, step: PlannedStep | undefined): number | un
   return startMs + step.durationMs;
 }
 
-function effectMs({ appliedAt }: StepPlace): number {
-  return (parseTime(appliedAt) ?? 0) + assumedEffectMs;
+/** effectMs is since when the weight of a step is in effect: as it was found out, else as it is assumed. */
+export function effectMs({ appliedAt, effectiveAt }: Pick<RolloutProgress, 'appliedAt' | 'effectiveAt'>): number {
+  return parseTime(effectiveAt) ?? (parseTime(appliedAt) ?? 0) + assumedEffectMs;
 }
 
 /** earlyEndMs is when a step may end whose canary is proven safe. Pauses are for people, and 100 % for what only shows there. */

@@ -34,20 +34,24 @@ const rereadAfterMs = 30_000;
 /**
  * createAccessFiles reads the files, and again when a request is made 30 s later. What cannot be used then, such as a
  * file that is being replaced, changes nothing: what was read before stays. It throws ConfigInvalid where the first
- * reading fails; no message holds anything of a file.
+ * reading fails; no message holds anything of a file. The flags that it names begin with `prefix`.
  */
-export async function createAccessFiles(files: AccessFiles, clock: Clock): Promise<AccessSource> {
-  let texts = await readTexts(files);
-  let access = toAccess(texts);
+export async function createAccessFiles(
+  files: AccessFiles,
+  clock: Clock,
+  prefix = 'prometheus',
+): Promise<AccessSource> {
+  let texts = await readTexts(files, prefix);
+  let access = toAccess(texts, prefix);
   let readAtMs = clock.monotonicMs();
   let reading: Promise<void> | undefined;
 
   async function reread(): Promise<void> {
     readAtMs = clock.monotonicMs();
     try {
-      const found = await readTexts(files);
+      const found = await readTexts(files, prefix);
       if (found.every((text, index) => text === texts[index])) return;
-      access = toAccess(found);
+      access = toAccess(found, prefix);
       texts = found;
     } catch {
       // Looked at again at the next request; the server says where what was read before is not enough any more.
@@ -75,12 +79,12 @@ type Texts = readonly [
   ca: string | undefined,
 ];
 
-async function readTexts(files: AccessFiles): Promise<Texts> {
+async function readTexts(files: AccessFiles, prefix: string): Promise<Texts> {
   return Promise.all([
-    readSetting(files.bearerTokenFile, 'prometheus-bearer-token-file'),
-    readSetting(files.basicAuthFile, 'prometheus-basic-auth-file'),
-    readSetting(files.headersFile, 'prometheus-headers-file'),
-    readSetting(files.caFile, 'prometheus-ca-file'),
+    readSetting(files.bearerTokenFile, `${prefix}-bearer-token-file`),
+    readSetting(files.basicAuthFile, `${prefix}-basic-auth-file`),
+    readSetting(files.headersFile, `${prefix}-headers-file`),
+    readSetting(files.caFile, `${prefix}-ca-file`),
   ]);
 }
 
@@ -93,13 +97,13 @@ async function readSetting(file: string | undefined, flag: string): Promise<stri
   return text.trim();
 }
 
-function toAccess([token, login, lines, ca]: Texts): Access {
+function toAccess([token, login, lines, ca]: Texts, prefix: string): Access {
   const headers = {
-    ...(token === undefined ? {} : { authorization: `Bearer ${onOneLine(token, 'prometheus-bearer-token-file')}` }),
-    ...(login === undefined ? {} : { authorization: basicOf(onOneLine(login, 'prometheus-basic-auth-file')) }),
-    ...headersOf(lines ?? ''),
+    ...(token === undefined ? {} : { authorization: `Bearer ${onOneLine(token, `${prefix}-bearer-token-file`)}` }),
+    ...(login === undefined ? {} : { authorization: basicOf(login, `${prefix}-basic-auth-file`) }),
+    ...headersOf(lines ?? '', `${prefix}-headers-file`),
   };
-  return ca === undefined ? { headers } : { headers, ca: checkedCa(ca) };
+  return ca === undefined ? { headers } : { headers, ca: checkedCa(ca, `${prefix}-ca-file`) };
 }
 
 /** A line break in a header would be a header of its own. */
@@ -108,15 +112,15 @@ function onOneLine(text: string, flag: string): string {
   return text;
 }
 
-function basicOf(login: string): string {
-  if (!login.includes(':')) throw invalid('prometheus-basic-auth-file', 'the file must hold user:password.');
-  return `Basic ${Buffer.from(login).toString('base64')}`;
+function basicOf(login: string, flag: string): string {
+  if (!login.includes(':')) throw invalid(flag, 'the file must hold user:password.');
+  return `Basic ${Buffer.from(onOneLine(login, flag)).toString('base64')}`;
 }
 
 /** Names are tokens of RFC 9110, 5.6.2; values are printable ASCII. */
 const headerForm = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)$/;
 
-function headersOf(lines: string): Readonly<Record<string, string>> {
+function headersOf(lines: string, flag: string): Readonly<Record<string, string>> {
   const filled = lines.split('\n').map((line) => line.trim());
   return Object.fromEntries(
     filled
@@ -124,7 +128,7 @@ function headersOf(lines: string): Readonly<Record<string, string>> {
       .map((line) => {
         const [, name, value] = headerForm.exec(line) ?? [];
         if (name === undefined || value === undefined) {
-          throw invalid('prometheus-headers-file', 'each line of the file must be `Name: value`.');
+          throw invalid(flag, 'each line of the file must be `Name: value`.');
         }
         return [name.toLowerCase(), value];
       }),
@@ -132,14 +136,14 @@ function headersOf(lines: string): Readonly<Record<string, string>> {
 }
 
 /** OpenSSL takes what it can read of a half-written bundle and ignores the rest. */
-function checkedCa(pem: string): string {
+function checkedCa(pem: string, flag: string): string {
   const begun = pem.split('-----BEGIN CERTIFICATE-----').length - 1;
   const whole = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     if (begun === 0 || begun !== whole.length) throw new Error('not whole');
     for (const certificate of whole) void new X509Certificate(certificate);
   } catch (cause) {
-    throw invalid('prometheus-ca-file', 'the file holds no certificate, or one that cannot be read.', cause);
+    throw invalid(flag, 'the file holds no certificate, or one that cannot be read.', cause);
   }
   return pem;
 }

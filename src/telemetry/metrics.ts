@@ -45,6 +45,8 @@ export interface Metrics {
   eventDropped(): void;
   write(kind: 'Route' | 'Status' | 'Metadata', result: 'Written' | 'Conflict' | 'Missing' | 'Unknown'): void;
   sample(result: string): void;
+  /** replicaAsked: `kind` is that of a ReplicaFinding. */
+  replicaAsked(kind: string): void;
   transition(reason: string): void;
   rollout(gauges: RolloutGauges): void;
   /** forget removes the series of a rollout that is gone, or whose shard this replica has lost. */
@@ -162,6 +164,11 @@ function createApiMetrics({ counter, gauge, histogram, readGauge }: Factory) {
 function createOutcomeMetrics({ counter }: Factory) {
   const writes = counter('writes_total', 'Writes by what was written and what became of it.', 'kind', 'result');
   const samples = counter('samples_total', 'Looks at the metric source by result.', 'result');
+  const asked = counter(
+    'traefik_api_asks_total',
+    'Questions to replicas whether a weight is in effect, by result.',
+    'result',
+  );
   const transitions = counter('transitions_total', 'Transitions of rollouts by reason.', 'reason');
   const audits = counter('audits_total', 'Comparisons of a cache with a list.', 'kind', 'result');
   const repairs = counter('audit_repairs_total', 'What the audit had to repair in a cache.', 'kind', 'repair');
@@ -169,6 +176,7 @@ function createOutcomeMetrics({ counter }: Factory) {
   return {
     write: (kind, result) => writes.inc({ kind, result }),
     sample: (result) => samples.inc({ result }),
+    replicaAsked: (result) => asked.inc({ result }),
     transition: (reason) => transitions.inc({ reason }),
     audited: (kind, result) => audits.inc({ kind, result }),
     auditRepaired: (kind, repair) => repairs.inc({ kind, repair }),

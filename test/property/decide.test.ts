@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../src/analysis/verdict.ts';
 import type { Route } from '../../src/api/traefik.ts';
 import { decide } from '../../src/rollout/decide.ts';
+import type { ReplicaFinding } from '../../src/rollout/observation.ts';
 import { isAtRest, isHolding } from '../../src/rollout/status.ts';
 import { roleOf } from '../../src/traffic/split.ts';
 import { shopPair, shopRoutes } from '../support/rollout-builders.ts';
@@ -22,6 +23,7 @@ type Event =
   | { readonly type: 'Freeze' | 'Thaw'; readonly minutes: number }
   | { readonly type: 'OnFailure'; readonly onFailure: 'Pause' | 'Rollback' }
   | { readonly type: 'Drift'; readonly manager: string; readonly percent: number }
+  | { readonly type: 'Replicas'; readonly kinds: readonly ReplicaFinding['kind'][] | undefined }
   | { readonly type: 'Conflict' }
   | { readonly type: 'AddRule' }
   | { readonly type: 'Forbid'; readonly isForbidden: boolean }
@@ -60,6 +62,15 @@ const edit = fc.oneof(
   fc.constant({ type: 'Thaw', minutes: 0 } as const),
   fc.constantFrom('Pause', 'Rollback').map((onFailure) => ({ type: 'OnFailure', onFailure }) as const),
 );
+const replicas = fc
+  .option(
+    fc.array(
+      fc.constantFrom('InEffect', 'InEffect', 'InEffect', 'NotYet', 'Missing', 'Invalid', 'Unreachable', 'Unasked'),
+      { maxLength: 3 },
+    ),
+    { nil: undefined },
+  )
+  .map((kinds) => ({ type: 'Replicas', kinds }) as const);
 const conflict = fc.constant({ type: 'Conflict' } as const);
 /** own are the events in which nobody else writes the route and nothing is lost. */
 const own: readonly fc.WeightedArbitrary<Event>[] = [
@@ -69,6 +80,7 @@ const own: readonly fc.WeightedArbitrary<Event>[] = [
   { weight: 2, arbitrary: command },
   { weight: 2, arbitrary: release },
   { weight: 1, arbitrary: edit },
+  { weight: 1, arbitrary: replicas },
 ];
 const ownEvents = fc.array(fc.oneof(...own), { minLength: 1, maxLength: 30 });
 const addRule = fc.constant({ type: 'AddRule' } as const);
@@ -167,6 +179,10 @@ const happenings: Happenings = {
   AddRule: (world) => {
     const isThere = world.routes.some(({ match }) => match === addedRule.match);
     if (!isThere) world.writeRoutes('helm', [...world.routes, addedRule]);
+  },
+  Replicas: (world, { kinds }) => {
+    const sinceMs = world.nowMs;
+    world.replicas = kinds?.map((kind, index) => ({ name: `t${index}`, kind, message: `is ${kind}`, sinceMs }));
   },
   Conflict: (world) => {
     world.beforeRouteWrite = () => world.touchRoute();
@@ -295,6 +311,25 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
             if (observation.verdict.kind === 'Pass') return;
             expect(after.weight, world.state).toBeLessThan(100);
             expect(observation.verdict, world.state).toMatchObject({ kind: 'Inconclusive', mayRaise: true });
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('goes on to no greater weight while a replica that answers has not got the present one', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        happenings.Replicas(world, { type: 'Replicas', kinds: ['InEffect', 'NotYet'] });
+        for (const event of events) {
+          happen(world, event);
+          checked(world, ({ observation, decision }) => {
+            const isLacking = observation.replicas?.some(({ kind }) => ['NotYet', 'Missing', 'Invalid'].includes(kind));
+            const before = observation.rollout.status?.progress;
+            if (isLacking !== true || decision.kind !== 'Raise' || before?.appliedAt === undefined) return;
+            expect(decision.status.progress?.weight, world.state).toBe(before.weight);
           });
         }
       }),
@@ -538,7 +573,7 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
 function calm(world: World, minute: number): void {
   if (world.ingressRoute === undefined) world.recreateRoute();
   Object.assign(world.endpoints, { stable: 5, canary: 5 });
-  Object.assign(world, { verdict: 'Pass', isRouteForbidden: false, freezes: [] });
+  Object.assign(world, { verdict: 'Pass', isRouteForbidden: false, freezes: [], replicas: undefined });
   for (const arm of ['stable', 'canary'] as const) world.release(arm, 9);
   world.edit({
     paused: false,

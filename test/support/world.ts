@@ -20,7 +20,7 @@ import { mergeObserved } from '../../src/rollout/answer.ts';
 import { decide } from '../../src/rollout/decide.ts';
 import { refusedRaise } from '../../src/rollout/deadline.ts';
 import { finalizer, type Decision, type Notice } from '../../src/rollout/decision.ts';
-import type { Observation, SourceObservation } from '../../src/rollout/observation.ts';
+import type { Observation, ReplicaFinding, SourceObservation } from '../../src/rollout/observation.ts';
 import type { FrozenTime } from '../../src/rollout/schedule.ts';
 import { isAtRest, isWorthWriting } from '../../src/rollout/status.ts';
 import { commandAnnotation, commandByAnnotation } from '../../src/rollout/verbs.ts';
@@ -69,6 +69,8 @@ export class World {
   source: SourceObservation = { kind: 'Ready' };
   /** freezes are those of the operator. */
   freezes: readonly FrozenTime[] = [];
+  /** replicas is what the data plane's say of the weight in the route; undefined: nobody asks them. */
+  replicas: readonly ReplicaFinding[] | undefined;
   /** watermarkMs is until when samples are counted; undefined means until now. */
   watermarkMs: number | undefined;
   readonly endpoints: Record<Arm, number> = { stable: 2, canary: 2 };
@@ -210,7 +212,9 @@ export class World {
   observe(): { readonly scene: Scene; readonly observation: Observation } {
     if (this.rollout === undefined) throw new Error('the Rollout is gone');
     const caches = this.#caches();
-    const scene = readScene(this.rollout, caches, 'Namespaced');
+    const { replicas } = this;
+    const verifier = replicas === undefined ? undefined : { findings: () => replicas };
+    const scene = readScene(this.rollout, caches, 'Namespaced', verifier);
     const evidence = scene.judged && this.#evidence(scene, scene.judged);
     const source = isAsked(scene) ? this.source : ({ kind: 'Ready' } as const);
     return {

@@ -31,6 +31,7 @@ const defaults = {
     caFile: undefined,
   },
   scrape: { service: undefined, port: 9100, urls: [], intervalMs: 2_000 },
+  traefikApi: { service: undefined, port: 8080, urls: [], basicAuthFile: undefined, caFile: undefined },
   userQueries: 'Namespaced',
   freezesFile: undefined,
   sampleIntervalMs: 5_000,
@@ -76,6 +77,10 @@ describe('parseSettings', () => {
       scrapeService: 'edge/traefik',
       scrapePort: '8082',
       scrapeInterval: '1s',
+      traefikApiUrls: 'http://a:8080,https://b/prefix',
+      traefikApiPort: '9000',
+      traefikApiBasicAuthFile: '/basic',
+      traefikApiCaFile: '/ca',
       userQueries: 'Off',
       freezesFile: '/f',
       sampleInterval: '1s',
@@ -109,6 +114,13 @@ describe('parseSettings', () => {
         caFile: '/ca',
       },
       scrape: { service: 'edge/traefik', port: 8082, urls: [], intervalMs: 1_000 },
+      traefikApi: {
+        service: undefined,
+        port: 9_000,
+        urls: ['http://a:8080', 'https://b/prefix'],
+        basicAuthFile: '/basic',
+        caFile: '/ca',
+      },
       userQueries: 'Off',
       freezesFile: '/f',
       sampleIntervalMs: 1_000,
@@ -135,6 +147,17 @@ describe('parseSettings', () => {
     expect(refusal({ scrapeUrls: 'http://a:b@c/metrics' })).not.toContain('a:b');
     expect(refusal({ scrapePort: '0' })).toContain('--scrape-port is "0"; it must be a port');
     expect(refusal({ scrapeService: 'edge/traefik', scrapeUrls: urls })).toContain('cannot both be set');
+  });
+
+  it('reads which Traefiks are asked, and refuses what contradicts itself', () => {
+    expect(parseSettings({ traefikApiService: 'edge/traefik' }).traefikApi).toMatchObject({ service: 'edge/traefik' });
+    expect(refusal({ traefikApiService: 'traefik' })).toContain(
+      '--traefik-api-service is "traefik"; it must be namespace',
+    );
+    expect(refusal({ traefikApiUrls: 'http://a:b@c' })).not.toContain('a:b');
+    expect(refusal({ traefikApiPort: '99999' })).toContain('--traefik-api-port is "99999"; it must be a port');
+    const both = { traefikApiService: 'edge/traefik', traefikApiUrls: 'http://a' };
+    expect(refusal(both)).toContain('--traefik-api-service and --traefik-api-urls cannot both be set');
   });
 
   it.each([

@@ -49,6 +49,7 @@ describe('docs/operations.md', () => {
     metrics.fenced('patch');
     metrics.write('Route', 'Written');
     metrics.sample('Samples');
+    metrics.replicaAsked('InEffect');
     metrics.transition('StepStarted');
     metrics.audited('Rollout', 'Completed');
     metrics.auditRepaired('Rollout', 'Missing');

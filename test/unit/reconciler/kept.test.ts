@@ -71,6 +71,16 @@ describe('what the caches keep', () => {
     });
   });
 
+  it('of an IngressRoute is its class, by whichever of the two ways it is written', () => {
+    const annotations = { ...metadata.annotations, 'kubernetes.io/ingress.class': 'edge' };
+    expect(keptIngressRoute({ metadata: { ...metadata, annotations }, spec: {} }).metadata.annotations).toEqual({
+      'kubernetes.io/ingress.class': 'edge',
+    });
+    expect(keptIngressRoute({ metadata, spec: { ingressClassName: 'edge' } }).spec).toEqual({
+      ingressClassName: 'edge',
+    });
+  });
+
   it('of an IngressRoute without rules is that it has none', () => {
     expect(keptIngressRoute({ metadata, spec: { entryPoints: ['web'] } }).spec).toEqual({});
   });
