@@ -188,6 +188,7 @@ export const resources = {
     kind: 'ControllerRevision',
     selector: controllerRevisionHash,
   },
+  replicaSets: { group: 'apps', version: 'v1', plural: 'replicasets', kind: 'ReplicaSet' },
   autoscalers: {
     group: 'autoscaling',
     version: 'v2',

@@ -227,6 +227,14 @@ export interface RolloutProgress {
   readonly cause?: RollbackCause;
 }
 
+/** CopyState says that the stable workload has got the judged pod template; absent before, and at rest. */
+export interface CopyState {
+  /** Since when stable rolls it out, or is tried again. */
+  readonly since: string;
+  /** Hash of what its pod template became, to notice who changes it. */
+  readonly template: string;
+}
+
 /** RolloutStatus is the durable state of the controller and what people read. */
 export interface RolloutStatus {
   /** Version of this status. A controller that finds a higher one than its own never raises. */
@@ -261,6 +269,10 @@ export interface RolloutStatus {
   readonly promotedRevision?: string;
   /** Revision of the stable workload when the rollout began. */
   readonly stableRevision?: string;
+  /** Revision of the canary's workload when the rollout began, where spec.revision names the release. */
+  readonly workloadRevision?: string;
+  /** CopyState says that the stable workload has got the judged pod template; absent before, and at rest. */
+  readonly copy?: CopyState;
   /** The last ten revisions that were rolled back or aborted; they are not tried again without a retry. */
   readonly failedRevisions?: readonly string[];
   /** RolloutProgress is the state of a running rollout; absent at rest. */

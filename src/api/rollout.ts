@@ -40,8 +40,8 @@ export interface ReadinessSpec {
 
 /** PromotionSpec says what happens after the last step. */
 export interface PromotionSpec {
-  /** Hold leaves the canary at 100 percent until the stable workload has rolled out a new revision, or until promoted once more; then traffic returns to stable in the same steps. Default "Hold". */
-  readonly mode: 'Hold';
+  /** Hold leaves the canary at 100 percent until the stable workload has rolled out a new revision, or until promoted once more; then traffic returns to stable in the same steps. Copy gives the stable workload the pod template that was judged, and returns when it has rolled out. Default "Hold". */
+  readonly mode: 'Hold' | 'Copy';
 }
 
 /** CheckSpec compares the single number of a query with its bounds. */
@@ -222,7 +222,7 @@ export interface RolloutSpec {
   readonly readiness: ReadinessSpec;
   /** What a failed analysis does. Rollback takes the canary out at once, Pause keeps its weight until promoted or aborted. A canary that is gone is taken out in any case. Default "Rollback". */
   readonly onFailure: 'Rollback' | 'Pause';
-  /** How long the canary's first endpoints, or a write of the route, may take before the rollout counts as stalled, or is rolled back. Steps, pauses and missing data do not count. Default "30m". */
+  /** How long the canary's first endpoints, a write of the route, or stable with the copied pod template, may take before the rollout counts as stalled, or is rolled back. Steps, pauses and missing data do not count. Default "30m". */
   readonly progressDeadline: string;
   /** Schedule says when traffic may be raised. Analysis, guards and rollback know no hours. */
   readonly schedule?: Schedule;

@@ -85,6 +85,12 @@ const specRules: readonly RolloutRule[] = [
     'set steps or ramp, not both',
     ({ steps, ramp }: RolloutSpec) => steps === undefined || ramp === undefined,
   ),
+  rule(
+    'spec',
+    'promotion.mode Copy needs stable.workload and canary.workload, both of one kind',
+    ({ promotion, stable, canary }: RolloutSpec) =>
+      promotion.mode !== 'Copy' || (stable.workload !== undefined && stable.workload.kind === canary.workload?.kind),
+  ),
   matches('spec.route.name', objectName, 'write the name of an IngressRoute: lower-case letters, digits, - and .'),
   ...memberRules('spec.stable'),
   ...memberRules('spec.canary'),
@@ -202,11 +208,13 @@ const runningPhases: readonly unknown[] = ['Progressing', 'Paused', 'Promoting',
 const transitionRule: RolloutRule = {
   field: '',
   blames: ['spec'],
-  message: 'spec.route, spec.stable and spec.canary cannot change while a rollout runs; abort it first',
+  message: 'spec.route, spec.stable, spec.canary and spec.promotion cannot change while a rollout runs; abort it first',
   holds: (self, old) => {
     if (old === undefined || !runningPhases.includes(old.status?.phase)) return true;
     const { spec } = self as Rollout;
-    return (['route', 'stable', 'canary'] as const).every((part) => isDeepStrictEqual(spec[part], old.spec[part]));
+    return (['route', 'stable', 'canary', 'promotion'] as const).every((part) =>
+      isDeepStrictEqual(spec[part], old.spec[part]),
+    );
   },
 };
 

@@ -4,7 +4,7 @@
  */
 import { keyOf, resources } from '../api/kubernetes.ts';
 import { isSame, mergePatch } from '../api/merge-patch.ts';
-import type { CallOptions, JsonPatchOperation, ObjectStore, WriteOutcome } from '../api/object-store.ts';
+import type { CallOptions, JsonPatchOperation, ObjectStore } from '../api/object-store.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { HistoryEntry, RolloutStatus } from '../api/rollout-status.ts';
 import { isSluiceError, type SluiceError } from '../errors.ts';
@@ -20,6 +20,8 @@ import type { Target } from '../traffic/merge.ts';
 import { buildPatch, type Insistence } from '../traffic/patch.ts';
 import { asRoute, type RouteObject, type RouteSource } from '../traffic/route-object.ts';
 import type { Caches } from './caches.ts';
+import { writeTemplate } from './copy.ts';
+import { fenced, settled, whileHeld, type Settled } from './fenced-write.ts';
 import { metadataPatch } from './metadata-patch.ts';
 import type { Grant } from './ownership.ts';
 import { insistOnWeights } from './written-weights.ts';
@@ -69,6 +71,8 @@ export async function act(actor: Actor, subject: Subject, decision: Decision): P
       return raise(actor, subject, decision);
     case 'Lower':
       return lower(actor, subject, decision);
+    case 'Copy':
+      return copy(actor, subject, decision);
     default:
       return decision satisfies never;
   }
@@ -176,36 +180,13 @@ async function writeRoute(
   return 'Lost';
 }
 
-/** fenced are the options of a write that only the replica may make that has the right, and only in time. */
-function fenced({ metrics }: Actor, grant: Grant): CallOptions {
-  const { signal, writeDeadlineMs } = grant;
-  return { signal, deadlineMs: writeDeadlineMs, permit: () => permits(metrics, grant, writeDeadlineMs) };
-}
-
-/**
- * whileHeld are the options of a lowering: a late one is harmless, so it may take as long as it likes. But it has to be
- * begun by the leader: a process that was stopped wakes up with a decision about what others have long changed.
- */
-function whileHeld({ metrics }: Actor, grant: Grant): CallOptions {
-  return { signal: grant.signal, permit: () => permits(metrics, grant, 0) };
-}
-
-function permits(metrics: Metrics, grant: Grant, deadlineMs: number): boolean {
-  const isPermitted = grant.permits(deadlineMs);
-  if (!isPermitted) metrics.fenced('patch');
-  return isPermitted;
-}
-
-/** Settled is what is known of a write: of an `Unknown` one only another read can tell. */
-type Settled<T> = WriteOutcome<T> | { readonly kind: 'Unknown'; readonly message: string };
-
-async function settled<T>(write: Promise<WriteOutcome<T>>): Promise<Settled<T>> {
-  try {
-    return await write;
-  } catch (error) {
-    if (isSluiceError(error, 'WriteUnknown')) return { kind: 'Unknown', message: error.message };
-    throw error;
-  }
+async function copy(actor: Actor, subject: Subject, decision: Decision & { kind: 'Copy' }): Promise<Acted> {
+  const { observation, grant } = subject;
+  const outcome = await writeTemplate(actor.store, { observation, options: fenced(actor, grant) }, decision);
+  if (outcome.kind !== 'Refused') actor.metrics.write('Template', outcome.kind);
+  if (outcome.kind !== 'Written' && outcome.kind !== 'Refused') return 'Lost';
+  const acted = await writeStatus(actor, subject, { ...decision, status: outcome.status });
+  return outcome.kind === 'Written' ? both('Written', acted) : acted;
 }
 
 async function writeStatus(

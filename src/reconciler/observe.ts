@@ -11,6 +11,7 @@ import { parseTime } from '../clock.ts';
 import { withAppliedAt } from '../rollout/applied.ts';
 import type {
   ArmObservation,
+  CopyObservation,
   Observation,
   Problem,
   RevisionObservation,
@@ -116,6 +117,7 @@ function canaryRevision(rollout: Rollout, workload: RevisionObservation | undefi
   if (canary.workload === undefined) return { value: revision, settled: true, message: '' };
   return {
     value: revision,
+    workload: workload?.value,
     settled: workload?.settled ?? false,
     message: workload?.message ?? `${canary.workload.kind} ${canary.workload.name} is not known yet.`,
   };
@@ -177,6 +179,7 @@ export function observe(
     readonly evidence: AnalysisEvidence | undefined;
     /** freezes are those of the operator, for all rollouts. */
     readonly freezes: readonly FrozenTime[];
+    readonly copy?: CopyObservation | undefined;
   },
 ): Observation {
   const { rollout, stable, canary } = scene;
@@ -201,6 +204,7 @@ export function observe(
     verdict: verdictOn(scene, known),
     command: readCommand(rollout),
     replicas: scene.effect.replicas,
+    copy: known.copy,
   };
 }
 

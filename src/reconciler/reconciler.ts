@@ -10,6 +10,7 @@ import { isUndecided } from '../rollout/start.ts';
 import { isAtRest } from '../rollout/status.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
 import { act, type Acted, type Actor } from './act.ts';
+import { readCopy } from './copy.ts';
 import { createFirstLook } from './first-look.ts';
 import { armNames, observe, readScene, type Scene } from './observe.ts';
 import type { Grant, Ownership, Tenure } from './ownership.ts';
@@ -89,6 +90,7 @@ async function reconcileOnce(
     source,
     evidence,
     freezes: options.freezes(),
+    copy: await readCopy(options, rollout, attempt.grant),
   });
   const decision = decide(observation);
   const acted = await act(options, { ...attempt, observation, stored: rollout, route }, decision);

@@ -244,16 +244,23 @@ function raiseTo(observation: Observation, found: Running, step: { index: number
 
 function succeed(observation: Observation, { status, progress }: Running): Decision {
   const revision = status.revision ?? '';
-  const message = `Revision ${revision} was promoted and keeps ${progress.weight}%. Update ${observation.stable.service} next: traffic returns to it when it has rolled out, or with the command promote. ${observation.verdict.message}`;
+  const { promotion, stable } = observation.rollout.spec;
+  const next =
+    promotion.mode === 'Copy'
+      ? `It is copied to ${stable.workload?.kind} ${stable.workload?.name}; traffic returns when it has rolled out there.`
+      : `Update ${observation.stable.service} next: traffic returns to it when it has rolled out, or with the command promote.`;
+  const message = `Revision ${revision} was promoted and keeps ${progress.weight}%. ${next} ${observation.verdict.message}`;
   return wait(observation, {
-    phase: 'Succeeded',
-    reason: 'Holding',
+    ...(promotion.mode === 'Copy' ? copyingPhase : holdingPhase),
     message,
     weight: progress.weight,
     progress: null,
     promotedRevision: revision,
   });
 }
+
+const holdingPhase = { phase: 'Succeeded', reason: 'Holding' } as const;
+const copyingPhase = { phase: 'Promoting', reason: 'Copying' } as const;
 
 function stepName(observation: Observation, progress: RolloutProgress): string {
   return `${progress.index + 1} of ${observation.steps.length}`;

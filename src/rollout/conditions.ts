@@ -52,7 +52,7 @@ const calmReasons = [
 
 /** isTrouble tells whether a person should look: it makes Ready False and the event a Warning. */
 export function isTrouble(phase: string | undefined, reason: string | undefined): boolean {
-  if (['RouteNotWritten', 'AnalysisFailed', 'NotInEffect'].includes(reason ?? '')) return true;
+  if (['RouteNotWritten', 'AnalysisFailed', 'NotInEffect', 'StableIsManaged'].includes(reason ?? '')) return true;
   if (phase === 'Pending') return !calmReasons.includes(reason ?? '');
   return phase === 'Failed' || phase === 'Degraded' || phase === 'RollingBack';
 }

@@ -12,12 +12,15 @@
  *                                             │                RollingBack, Degraded                           Promoting
  *                                             └────────────────────────────────────────────────────────────────┘
  *
+ * With promotion.mode Copy a Holding is Promoting: stable gets what was judged, and is new by that (copy.ts).
+ *
  * Forward to Back usually takes one reconcile: the route is put back, then status says Failed. Back is stored only while
  * the rollback has to wait, for the first ready stable endpoint or a route that can be written.
  */
 import { forward, planEdited, promoteAsked } from './advance.ts';
 import { statusOf, unchanged, wait, type Question } from './answer.ts';
 import { braked, findClosed, ignored, pauseAsked, resumeAsked } from './brake.ts';
+import { copying, isStuck } from './copy.ts';
 import { writeOverdue } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import { finalizer } from './decision.ts';
@@ -68,7 +71,7 @@ const commandIdle: Question = (observation) => {
 /** hasSubject tells whether a command has something to act on: a failure, a rollout that waits to begin, or one that runs or is held. */
 function hasSubject(observation: Observation, verb: string): boolean {
   const status = statusOf(observation);
-  if (verb === 'retry') return status.phase === 'Failed';
+  if (verb === 'retry') return status.phase === 'Failed' || isStuck(status);
   const isIdle = status.progress === undefined && (status.weight ?? 0) === 0;
   return !isIdle || (verb === 'promote-full' && isUndecided(observation));
 }
@@ -110,6 +113,7 @@ const questions: readonly Question[] = [
   promoteAsked,
   forward,
   returning,
+  copying,
   holding,
   restorePending,
   firstSight,
@@ -163,11 +167,11 @@ function why({ problems, rollout }: Observation): string {
 }
 
 /**
- * fence keeps an older controller from raising what a newer one has begun (version skew), and anyone from
+ * fence keeps an older controller from raising or copying what a newer one has begun (version skew), and anyone from
  * raising a route that a deletion of the Rollout would not put back.
  */
 function fence(observation: Observation, decision: Decision): Decision {
-  if (decision.kind !== 'Raise') return decision;
+  if (decision.kind !== 'Raise' && decision.kind !== 'Copy') return decision;
   if ((statusOf(observation).schema ?? statusSchema) > statusSchema) return wait(observation, unchanged(observation));
   return isClaimed(observation) ? decision : { kind: 'Claim' };
 }

@@ -1,6 +1,7 @@
 /** What `decide` may answer: a closed union, each with the status that shall be true afterwards. */
 import type { RolloutStatus } from '../api/rollout-status.ts';
 import type { Target } from '../traffic/merge.ts';
+import type { PodTemplate } from './observation.ts';
 
 /** Notice is an event that is no transition of the phase, e.g. a stale command. */
 export interface Notice {
@@ -27,6 +28,7 @@ export interface Refused {
  * - Wait: only status may change.
  * - Raise: status first, then the route, so that after a crash the traffic is never above what status allows.
  * - Lower: the route first, then status; `refused` is written instead where the route write failed.
+ * - Copy: the stable workload first, then status: after a crash its pod template tells that it was written.
  * - Claim, Release: add or remove the finalizer; nothing else.
  * - Acknowledge: remove the annotation of a handled command; nothing else.
  */
@@ -34,6 +36,7 @@ export type Decision =
   | (Outcome & { readonly kind: 'Wait' })
   | (Outcome & { readonly kind: 'Raise'; readonly target: Target })
   | (Outcome & { readonly kind: 'Lower'; readonly target: Target; readonly refused: Refused })
+  | (Outcome & { readonly kind: 'Copy'; readonly template: PodTemplate })
   | { readonly kind: 'Claim' | 'Release' | 'Acknowledge' };
 
 /** finalizer is what keeps a Rollout with a touched route from vanishing before the route is put back. */

@@ -14,9 +14,10 @@ import {
   whoAsked,
   type Question,
   type Running,
+  type Touched,
 } from './answer.ts';
 import type { Decision } from './decision.ts';
-import type { Observation } from './observation.ts';
+import type { Observation, Problem } from './observation.ts';
 import { tooFewForShare } from './readiness.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { effectMs } from './step-rules.ts';
@@ -38,7 +39,8 @@ export const holding: Question = (observation) => {
   return wait(observation, { ...change, ...rest }, brake === undefined ? {} : untilOpen(observation, brake));
 };
 
-function isStableNew(observation: Observation): boolean {
+/** isStableNew tells whether stable has fully rolled out another revision than it had, and nothing holds the return. */
+export function isStableNew(observation: Observation): boolean {
   const { stableRevision: stable } = observation;
   const known = statusOf(observation).stableRevision;
   return (
@@ -46,7 +48,8 @@ function isStableNew(observation: Observation): boolean {
   );
 }
 
-function unproven(observation: Observation, revision: string): StatusChange {
+/** unproven warns of a revision that came to a canary which has everything. */
+export function unproven(observation: Observation, revision: string): StatusChange {
   const message = `Revision ${revision} of the canary already serves everybody and nobody has judged it. Update ${observation.stable.service} (or promote), so that traffic returns to stable; then it is rolled out step by step.`;
   return { phase: 'Degraded', reason: 'UnprovenRevision', message, revision };
 }
@@ -62,17 +65,24 @@ function heldChange(observation: Observation): StatusChange {
   };
 }
 
-function startReturn(observation: Observation, found: Omit<Running, 'progress'>, isPromote: boolean): Decision {
+/** startReturn makes the first step back to stable, or says what stable lacks for it; `isPromote` is on the word of a person. */
+export function startReturn(observation: Observation, found: Touched, isPromote: boolean): Decision {
   const command = isPromote ? { command: true } : {};
   const progress = beginReturn(observation);
   if (isAsked(observation, 'promote-full') && observation.stable.readyEndpoints > 0)
     return returnInFull(observation, { ...found, progress });
-  const short = tooFewForShare(observation, progress);
+  const short = tooFewToReturn(observation);
   if (short === undefined) return returnTo(observation, { ...found, progress }, command);
-  const reason = observation.stable.readyEndpoints === 0 ? 'StableUnavailable' : short.reason;
-  const message = `Traffic cannot return: ${short.message}`;
-  const notices = [{ type: 'Warning', reason, message }] as const;
+  const notices = [{ type: 'Warning', ...short }] as const;
   return wait(observation, { ...unchanged(observation), ...command }, { notices });
+}
+
+/** tooFewToReturn says that stable has not the endpoints that it needs before it gets traffic. */
+export function tooFewToReturn(observation: Observation): Problem | undefined {
+  const short = tooFewForShare(observation, beginReturn(observation));
+  if (short === undefined) return undefined;
+  const reason = observation.stable.readyEndpoints === 0 ? 'StableUnavailable' : short.reason;
+  return { reason, message: `Traffic cannot return: ${short.message}` };
 }
 
 function beginReturn({ nowMs, steps }: Observation): RolloutProgress {

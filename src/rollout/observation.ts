@@ -25,6 +25,8 @@ export interface ArmObservation {
 /** RevisionObservation is what a workload (or spec.revision) says; `settled` is false while old pods are still replaced. */
 export interface RevisionObservation {
   readonly value: string;
+  /** workload is what the workload says where spec.revision names the release. */
+  readonly workload?: string | undefined;
   readonly settled: boolean;
   readonly message: string;
 }
@@ -66,6 +68,33 @@ export interface ReplicaFinding {
   readonly hasMoved?: boolean;
 }
 
+/** PodTemplate is the part of a pod template that is copied; labels belong to the selectors of each workload. */
+export interface PodTemplate {
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly spec: object;
+}
+
+/** CopyRead is the stable workload as the API server has it now, and the template that it shall get. */
+export interface CopyRead {
+  readonly kind: 'Read';
+  /** workload names it in a sentence, like `Deployment shop-stable`. */
+  readonly workload: string;
+  readonly resourceVersion: string;
+  readonly template: PodTemplate;
+  /** applier is a manager that would put its own template back; undefined where there is none. */
+  readonly applier: string | undefined;
+  /** writer is who wrote the template last. */
+  readonly writer: string | undefined;
+  readonly revision: RevisionObservation | undefined;
+  /** trouble is what the workload itself says against its rollout. */
+  readonly trouble: string | undefined;
+  /** judged is the template of the promoted revision; it is not asked for once it was copied or somebody else applies, and may be gone. */
+  readonly judged: PodTemplate | undefined;
+}
+
+/** CopyObservation is what was read for a Copy, or why it could not be: `message` says what to do. */
+export type CopyObservation = CopyRead | { readonly kind: 'Refused'; readonly message: string };
+
 /** Observation is the whole input of `decide`; times are milliseconds since the epoch. */
 export interface Observation {
   readonly nowMs: number;
@@ -89,6 +118,8 @@ export interface Observation {
   readonly command: Command | undefined;
   /** replicas is what those of the data plane say of the weight in the route; undefined where they are not asked. */
   readonly replicas?: readonly ReplicaFinding[] | undefined;
+  /** copy is what was read for a Copy; undefined where none is due. */
+  readonly copy: CopyObservation | undefined;
   /** calendar says whether raising is allowed now: spec.schedule and the freezes of the operator. */
   readonly calendar: Calendar;
 }

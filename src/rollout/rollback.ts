@@ -16,11 +16,13 @@ import {
   type Running,
   type Touched,
 } from './answer.ts';
+import { ignored } from './brake.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { held } from './route.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { indexForWeight, printStep } from './steps.ts';
+import { isCopied } from './template.ts';
 
 /** rollBack puts the route back in one patch, before anything else, or says what it is waiting for. */
 export function rollBack(
@@ -112,9 +114,15 @@ export const abortAsked: Question = (observation) => {
   const found = touched(observation);
   if (found === undefined || !isAsked(observation, 'abort')) return undefined;
   if (found.status.progress === undefined && !isHolding(found.status)) return undefined;
+  if (isCopied(observation)) return ignored(observation, copiedMessage(observation));
   const message = `Revision ${found.status.revision ?? ''} was aborted by ${whoAsked(observation)} at ${found.status.weight ?? 0}%.`;
   return rollBack(observation, found, { reason: 'Aborted', message, outcome: 'Failed' }, { command: true });
 };
+
+function copiedMessage({ rollout: { spec, status } }: Observation): string {
+  const { kind, name } = spec.stable.workload ?? {};
+  return `The command abort is not executed: ${kind} ${name} has the pod template of revision ${status?.promotedRevision ?? ''} already, so that there is nothing to go back to. Release the version before as a new revision.`;
+}
 
 /** revisionChanged ends a rollout whose canary is not what it was: the next one starts from the first step. */
 export const revisionChanged: Question = (observation) => {
@@ -140,7 +148,7 @@ export const canaryLost: Question = (observation) => {
 function lossOf(observation: Observation, { status, route }: Touched): RollbackCause {
   const { service } = observation.canary;
   const { progress, weight = 0 } = status;
-  if (progress?.direction === 'Return') {
+  if (progress?.direction === 'Return' || isCopied(observation)) {
     const message = `Service ${service} has no ready endpoint any more; stable has all traffic.`;
     return { reason: 'Reverted', message, outcome: 'Reverted' };
   }

@@ -63,7 +63,7 @@ function adopt(observation: Observation, route: RouteObservation): Decision {
   return wait(observation, {
     ...held(observation, undefined, { reason: 'Adopted', message, weight }),
     revision: observation.canaryRevision?.value ?? '',
-    stableRevision: observation.stableRevision?.value ?? null,
+    ...workloadsOf(observation),
     target: newTarget(observation, route),
   });
 }
@@ -191,6 +191,11 @@ function findObstacle(observation: Observation): Problem | undefined {
   return undefined;
 }
 
+/** workloadsOf are the revisions by which a later change of either workload is told, and the judged pod template found again. */
+function workloadsOf({ stableRevision, canaryRevision }: Observation) {
+  return { stableRevision: stableRevision?.value ?? null, workloadRevision: canaryRevision?.workload ?? null };
+}
+
 function start(observation: Observation, route: RouteObservation, way: { readonly full?: true } = {}): Decision {
   const now = formatTime(observation.nowMs);
   const status = statusOf(observation);
@@ -213,7 +218,7 @@ function start(observation: Observation, route: RouteObservation, way: { readonl
     ...said,
     weight,
     revision,
-    stableRevision: observation.stableRevision?.value ?? null,
+    ...workloadsOf(observation),
     progress: {
       direction: 'Forward',
       index: 0,

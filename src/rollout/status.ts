@@ -2,6 +2,7 @@
 import { formatTime, parseTime } from '../clock.ts';
 import type {
   AnalysisEvidence,
+  CopyState,
   HistoryEntry,
   PauseState,
   RolloutProgress,
@@ -43,6 +44,9 @@ export interface StatusChange {
   readonly revision?: string | null;
   readonly promotedRevision?: string | null;
   readonly stableRevision?: string | null;
+  readonly workloadRevision?: string | null;
+  /** copy stays until the rollout is at rest. */
+  readonly copy?: CopyState | null;
   readonly failedRevision?: string;
   /** forgiven is a failed revision that a retry lets run again. */
   readonly forgiven?: string;
@@ -86,6 +90,8 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     revision: kept(change.revision, before.revision),
     promotedRevision: kept(rejected(before, change), before.promotedRevision),
     stableRevision: kept(change.stableRevision, before.stableRevision),
+    workloadRevision: kept(change.workloadRevision, before.workloadRevision),
+    copy: kept(change.copy, before.copy),
     failedRevisions: rememberFailed(before.failedRevisions, change),
     progress,
     target: kept(change.target, before.target),
@@ -97,7 +103,8 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     handledCommand: change.command === true ? observation.command?.nonce : before.handledCommand,
     ...judged(observation, change),
   });
-  const complete = { ...status, ...withHistory(observation, status, change.heard) };
+  const current = rested(status);
+  const complete = { ...current, ...withHistory(observation, current, change.heard) };
   const seen = isUnproven(observation, change) ? { ...observation, verdict: noEvidenceYet } : observation;
   return { ...complete, conditions: nextConditions(seen, complete) };
 }
@@ -112,6 +119,12 @@ function openedAt(observation: Observation, change: StatusChange): string | unde
 function retries({ revision, retries: before }: RolloutStatus, change: StatusChange): number | undefined {
   if (change.forgiven !== undefined) return (before ?? 0) + 1;
   return change.revision === undefined || change.revision === revision ? before : undefined;
+}
+
+/** rested forgets a copy at rest: the next rollout copies anew. */
+function rested(status: RolloutStatus): RolloutStatus {
+  const { copy: _copy, ...rest } = status;
+  return isAtRest(status) ? rest : status;
 }
 
 /** placeOf: who is on the way is at a step, and has had the endpoints that a start waits for. */

@@ -43,7 +43,10 @@ export interface Metrics {
   audited(kind: string, result: 'Completed' | 'Failed'): void;
   auditRepaired(kind: string, repair: string): void;
   eventDropped(): void;
-  write(kind: 'Route' | 'Status' | 'Metadata', result: 'Written' | 'Conflict' | 'Missing' | 'Unknown'): void;
+  write(
+    kind: 'Route' | 'Status' | 'Metadata' | 'Template',
+    result: 'Written' | 'Conflict' | 'Missing' | 'Unknown',
+  ): void;
   sample(result: string): void;
   /** replicaAsked: `kind` is that of a ReplicaFinding. */
   replicaAsked(kind: string): void;

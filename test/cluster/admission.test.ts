@@ -69,6 +69,7 @@ beforeAll(async () => {
   }
   const rollouts = ['sluice.dev', 'rollouts', 'get list create update patch'] as const;
   await grant('author', [rollouts, ['traefik.io', 'ingressroutes', 'patch']]);
+  await grant('copier', [rollouts, ['traefik.io', 'ingressroutes', 'patch'], ['apps', 'deployments', 'patch']]);
   await grant('visitor', [rollouts]);
   await grant('pauser', [rollouts, ['sluice.dev', 'rollouts/pause', 'update']]);
   await grant('operator', [rollouts, ...verbs.map((verb) => ['sluice.dev', `rollouts/${verb}`, 'update'] as const)]);
@@ -91,6 +92,33 @@ describe('a Rollout', () => {
     expect(await as('author', [...aim, '--dry-run=server'])).toBe('done');
     const canary = ['patch', 'slr', 'shop', '--type=merge', '-p', '{"spec":{"canary":{"service":"c"}}}'];
     expect(await as('visitor', canary)).toContain('visitor may not patch IngressRoute shop');
+  });
+
+  test('copies to a workload only for who may patch that workload', async () => {
+    const copying = (name: string): string => {
+      const { spec, ...rest } = JSON.parse(manifest(name)) as { readonly spec: object };
+      const workload = (service: string) => ({ service, workload: { kind: 'Deployment', name: service } });
+      const pair = { stable: workload('a'), canary: workload('b'), promotion: { mode: 'Copy' } };
+      return JSON.stringify({ ...rest, spec: { ...spec, ...pair } });
+    };
+    const refusal =
+      'spec.promotion.mode: author may not patch Deployment a; a Rollout that copies to it takes that right';
+    expect(await as('author', ['create', '-f', '-'], copying('copier'))).toContain(refusal);
+    expect(await as('copier', ['create', '-f', '-'], copying('copier'))).toBe('done');
+    const edit = (spec: object): readonly string[] => [
+      'patch',
+      'slr',
+      'copier',
+      '--type=merge',
+      '-p',
+      JSON.stringify({ spec }),
+    ];
+    expect(await as('author', edit({ paused: true }))).toBe('done');
+    expect(await as('author', edit({ promotion: { mode: 'Hold' } }))).toBe('done');
+    expect(await as('author', edit({ promotion: { mode: 'Copy' } }))).toContain(refusal);
+    expect(await as('copier', edit({ promotion: { mode: 'Copy' } }))).toBe('done');
+    const other = edit({ stable: { workload: { kind: 'Deployment', name: 'c' } } });
+    expect(await as('author', other)).toContain('author may not patch Deployment c');
   });
 
   test('may otherwise be edited by who may edit Rollouts', async () => {

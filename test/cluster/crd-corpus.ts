@@ -800,11 +800,38 @@ export const rows: readonly Row[] = [
     'spec.analysis.checks[0].onNoData: Unsupported value: "Fail": supported values: "Hold", "Rollback", "Ignore"',
   ),
 
-  accepted('the promotion mode that there is', 'promotion: {mode: Hold}', 'onDelete: Restore', 'paused: true'),
+  accepted('the promotion mode that needs no workload', 'promotion: {mode: Hold}', 'onDelete: Restore', 'paused: true'),
   refused(
-    'a promotion mode that does not exist yet',
+    'a promotion mode that does not exist',
+    'promotion: {mode: Merge}',
+    'spec.promotion.mode: Unsupported value: "Merge": supported values: "Hold", "Copy"',
+  ),
+  accepted(
+    'a Copy from one Deployment to another',
+    'stable: {service: s, workload: {kind: Deployment, name: s}}',
+    'canary: {service: c, workload: {kind: Deployment, name: c}}',
     'promotion: {mode: Copy}',
-    'spec.promotion.mode: Unsupported value: "Copy": supported values: "Hold"',
+  ),
+  accepted(
+    'a Copy from one StatefulSet to another',
+    'stable: {service: s, workload: {kind: StatefulSet, name: s}}',
+    'canary: {service: c, workload: {kind: StatefulSet, name: c}}',
+    'promotion: {mode: Copy}',
+  ),
+  refused(
+    'a Copy to another kind',
+    'promotion: {mode: Copy}\nstable: {service: s, workload: {kind: StatefulSet, name: s}}\ncanary: {service: c, workload: {kind: DaemonSet, name: c}}',
+    'spec: Invalid value: promotion.mode Copy needs stable.workload and canary.workload, both of one kind',
+  ),
+  refused(
+    'a Copy to nothing',
+    'promotion: {mode: Copy}\ncanary: {service: c, workload: {kind: Deployment, name: c}}',
+    'spec: Invalid value: promotion.mode Copy needs stable.workload and canary.workload, both of one kind',
+  ),
+  refused(
+    'a Copy from nothing',
+    'promotion: {mode: Copy}\nstable: {service: s, workload: {kind: Deployment, name: s}}',
+    'spec: Invalid value: promotion.mode Copy needs stable.workload and canary.workload, both of one kind',
   ),
   refused(
     'an unknown onDelete',

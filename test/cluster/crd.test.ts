@@ -151,7 +151,8 @@ function ruleMessages(schema: unknown): readonly string[] {
   );
 }
 
-const immutable = 'spec.route, spec.stable and spec.canary cannot change while a rollout runs; abort it first';
+const immutable =
+  'spec.route, spec.stable, spec.canary and spec.promotion cannot change while a rollout runs; abort it first';
 
 describe('what the API server makes of a Rollout', () => {
   test('the smallest one gets the defaults that the controller reads', async () => {
@@ -281,11 +282,12 @@ describe('what the API server makes of a Rollout', () => {
   });
 });
 
-describe('route, stable and canary', () => {
+describe('route, stable, canary and promotion', () => {
   beforeAll(() =>
-    create('moving', 'route: {name: shop}\nstable: {service: a}\ncanary: {service: b}\nrevision: "1"').then(
-      () => undefined,
-    ),
+    create(
+      'moving',
+      'route: {name: shop}\nstable: {service: a, workload: {kind: Deployment, name: a}}\ncanary: {service: b, workload: {kind: Deployment, name: b}}\nrevision: "1"',
+    ).then(() => undefined),
   );
 
   const edits = [
@@ -293,6 +295,7 @@ describe('route, stable and canary', () => {
     ['stable', { stable: { service: 'other' } }],
     ['canary', { canary: { service: 'another' } }],
     ['canary.nativeLB', { canary: { nativeLB: true } }],
+    ['promotion', { promotion: { mode: 'Copy' } }],
   ] as const;
 
   test.each(['Progressing', 'Paused', 'Promoting', 'RollingBack', 'Degraded'] as const)(
@@ -322,6 +325,7 @@ describe('route, stable and canary', () => {
       route: { name: 'shop' },
       stable: { service: 'a' },
       canary: { service: 'b', nativeLB: false },
+      promotion: { mode: 'Hold' },
     });
   });
 

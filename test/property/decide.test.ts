@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../src/analysis/verdict.ts';
 import type { Route } from '../../src/api/traefik.ts';
+import { isStuck } from '../../src/rollout/copy.ts';
 import { decide } from '../../src/rollout/decide.ts';
 import type { ReplicaFinding } from '../../src/rollout/observation.ts';
 import { isAtRest, isHolding } from '../../src/rollout/status.ts';
@@ -27,6 +28,9 @@ type Event =
   | { readonly type: 'Conflict' }
   | { readonly type: 'AddRule' }
   | { readonly type: 'Forbid'; readonly isForbidden: boolean }
+  | { readonly type: 'ForbidCopy'; readonly isForbidden: boolean }
+  | { readonly type: 'Manage'; readonly applier: string | undefined }
+  | { readonly type: 'RollOut' }
   | { readonly type: 'LoseStatus' }
   | { readonly type: 'NewerSchema' }
   | { readonly type: 'DeleteRoute' }
@@ -81,6 +85,7 @@ const own: readonly fc.WeightedArbitrary<Event>[] = [
   { weight: 2, arbitrary: release },
   { weight: 1, arbitrary: edit },
   { weight: 1, arbitrary: replicas },
+  { weight: 1, arbitrary: fc.constant({ type: 'RollOut' } as const) },
 ];
 const ownEvents = fc.array(fc.oneof(...own), { minLength: 1, maxLength: 30 });
 const addRule = fc.constant({ type: 'AddRule' } as const);
@@ -99,6 +104,13 @@ const anyEvents = fc.array(
       }),
     },
     { weight: 1, arbitrary: fc.boolean().map((isForbidden) => ({ type: 'Forbid', isForbidden }) as const) },
+    { weight: 1, arbitrary: fc.boolean().map((isForbidden) => ({ type: 'ForbidCopy', isForbidden }) as const) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .constantFrom(undefined, 'argocd-controller')
+        .map((applier) => ({ type: 'Manage', applier }) as const),
+    },
     {
       weight: 1,
       arbitrary: fc.constantFrom<Event>(
@@ -129,23 +141,26 @@ const addedRule: Route = { match: 'Host(`added.example`)', services: [{ name: 's
 interface Beginning {
   readonly routes: readonly Route[];
   readonly ranMs: number;
+  readonly mode: 'Hold' | 'Copy';
 }
 
 /** beginnings are before the start, in the first, second and last step, in the Hold, and on the way back to stable. */
 const beginnings: fc.Arbitrary<Beginning> = fc.record({
   routes: fc.constantFrom(shopRoutes, listingCanary),
   ranMs: fc.constantFrom(0, 10_000, 100_000, 180_000, 400_000, 450_000),
+  mode: fc.constantFrom('Hold', 'Copy'),
 });
 const steps = [
   { weight: 20, duration: '1m' },
   { weight: 50, duration: '1m' },
 ];
 
-function begin({ routes, ranMs }: Beginning): World {
-  const world = new World({ routes, spec: { steps } });
+function begin({ routes, ranMs, mode }: Beginning): World {
+  const world = new World({ routes, spec: { steps, promotion: { mode } } });
   if (ranMs > 0) world.run(Math.min(ranMs, 400_000));
   if (ranMs > 400_000) {
-    world.release('stable', 2);
+    if (mode === 'Hold') world.release('stable', 2);
+    else world.rollOutStable();
     world.settle();
   }
   return world;
@@ -190,6 +205,13 @@ const happenings: Happenings = {
   Forbid: (world, { isForbidden }) => {
     world.isRouteForbidden = isForbidden;
   },
+  ForbidCopy: (world, { isForbidden }) => {
+    world.isTemplateForbidden = isForbidden;
+  },
+  Manage: (world, { applier }) => {
+    world.applier = applier;
+  },
+  RollOut: (world) => world.rollOutStable(),
   LoseStatus: (world) => world.loseStatus(),
   NewerSchema: (world) => world.setStatus({ schema: 2 }),
   DeleteRoute: (world) => world.deleteRoute(),
@@ -211,7 +233,7 @@ function checked(world: World, check: (stepped: Stepped, before: Snapshot) => vo
     check(stepped, before);
     if (stepped.decision.kind === 'Wait' && stepped.writes === 0) return;
     // Every write fails: the controller backs off, and nothing more will change.
-    if (world.isRouteForbidden && stepped.writes === 0) return;
+    if ((world.isRouteForbidden || world.isTemplateForbidden) && stepped.writes === 0) return;
   }
   throw new Error(`livelock: ${world.state} ${world.status.message ?? ''}`);
 }
@@ -550,6 +572,52 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
     );
   });
 
+  it('copies only what was promoted, each time for the first time, and nothing while it is held', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin({ ...beginning, mode: 'Copy' });
+        for (const event of events) {
+          happen(world, event);
+          const { stableImage: before, isTemplateForbidden, applier } = world;
+          world.templateWrites.length = 0;
+          checked(world, ({ observation, decision }) => {
+            if (decision.kind !== 'Copy') return;
+            const { status, spec } = observation.rollout;
+            expect([status?.weight, status?.progress, status?.copy], world.state).toEqual([100, undefined, undefined]);
+            expect([spec.paused, status?.pause, observation.calendar.kind, applier]).toEqual([
+              false,
+              undefined,
+              'Open',
+              undefined,
+            ]);
+          });
+          if (world.templateWrites.length === 0) continue;
+          expect(isTemplateForbidden).toBe(false);
+          expect(world.templateWrites).toEqual([`shop:${world.status.promotedRevision?.split('-')[1]}`]);
+          expect(before, world.state).not.toBe(world.stableImage);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('takes no traffic back to stable by abort once that has the new template', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin({ ...beginning, mode: 'Copy' });
+        for (const event of events) {
+          happen(world, event);
+          checked(world, ({ observation, decision }) => {
+            const { copy, progress } = observation.rollout.status ?? {};
+            if (copy === undefined || progress?.direction === 'Back' || !('status' in decision)) return;
+            expect(decision.status.reason, world.state).not.toBe('Aborted');
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
   it('moves no traffic while it has no status of its own, whatever the route gives the canary', () => {
     const percents = fc.integer({ min: 0, max: 100 });
     const kinds = fc.constantFrom<Kind>('Pass', 'Inconclusive', 'NoData');
@@ -574,6 +642,7 @@ function calm(world: World, minute: number): void {
   if (world.ingressRoute === undefined) world.recreateRoute();
   Object.assign(world.endpoints, { stable: 5, canary: 5 });
   Object.assign(world, { verdict: 'Pass', isRouteForbidden: false, freezes: [], replicas: undefined });
+  Object.assign(world, { isTemplateForbidden: false, applier: undefined });
   for (const arm of ['stable', 'canary'] as const) world.release(arm, 9);
   world.edit({
     paused: false,
@@ -586,6 +655,8 @@ function calm(world: World, minute: number): void {
     if (isEnded(world)) return;
     // Someone who sees what is held lets it go on.
     if (world.status.progress?.hold !== undefined) world.command('promote');
+    if (isStuck(world.status)) world.command('retry');
+    world.rollOutStable();
     world.run(600_000);
   }
 }
@@ -620,6 +691,7 @@ function expectUsable(world: World): void {
 function durable(world: World): object {
   if (world.rollout === undefined) return { routes: world.routes };
   const { phase, weight, revision, promotedRevision, failedRevisions, handledCommand, history = [] } = world.status;
+  const { stableImage } = world;
   // When a weight came into the route is read from there until it is stored with some other write (rollout/applied.ts).
   const { progress } = world.observe().observation.rollout.status ?? {};
   return {
@@ -631,6 +703,8 @@ function durable(world: World): object {
     promotedRevision,
     failedRevisions,
     progress,
+    copy: world.status.copy,
+    stableImage,
     handledCommand,
     weights: history.map((entry) => entry.weight).filter((weight, index, all) => weight !== all[index - 1]),
   };

@@ -132,6 +132,7 @@ export function observation(over: Partial<Observation> = {}): Observation {
     evidence: undefined,
     verdict: { kind: 'Pass', reason: 'ProvenSafe', message: 'Canary 0/400 bad.' },
     command: undefined,
+    copy: undefined,
     ...over,
   };
 }

@@ -17,10 +17,17 @@ import type { Caches } from '../../src/reconciler/caches.ts';
 import { observe, readScene, type Judged, type Scene } from '../../src/reconciler/observe.ts';
 import { revisionOf, type Workload, type WorkloadKind } from '../../src/reconciler/workloads.ts';
 import { mergeObserved } from '../../src/rollout/answer.ts';
+import { isCopyDue, refusedCopy } from '../../src/rollout/copy.ts';
 import { decide } from '../../src/rollout/decide.ts';
 import { refusedRaise } from '../../src/rollout/deadline.ts';
 import { finalizer, type Decision, type Notice } from '../../src/rollout/decision.ts';
-import type { Observation, ReplicaFinding, SourceObservation } from '../../src/rollout/observation.ts';
+import type {
+  CopyObservation,
+  Observation,
+  PodTemplate,
+  ReplicaFinding,
+  SourceObservation,
+} from '../../src/rollout/observation.ts';
 import type { FrozenTime } from '../../src/rollout/schedule.ts';
 import { isAtRest, isWorthWriting } from '../../src/rollout/status.ts';
 import { commandAnnotation, commandByAnnotation } from '../../src/rollout/verbs.ts';
@@ -78,12 +85,19 @@ export class World {
   readonly autoscaled: Partial<Record<Arm, number>> = {};
   readonly notices: Notice[] = [];
   readonly routeWrites: RouteWrite[] = [];
+  /** applier is who would put another pod template of stable back, e.g. a GitOps tool. */
+  applier: string | undefined;
+  /** isTemplateForbidden makes the API server refuse every write of stable's pod template. */
+  isTemplateForbidden = false;
+  /** templateWrites are the images that Sluice gave stable. */
+  readonly templateWrites: string[] = [];
   /** beforeRouteWrite runs once, between the decision and the next write of the route: somebody is faster. */
   beforeRouteWrite: (() => void) | undefined;
   /** isRouteForbidden makes every write of the route fail with an error, e.g. for want of rights. */
   isRouteForbidden = false;
   readonly #workloads: Record<Arm, Workload>;
   readonly #kind: WorkloadKind;
+  #stableRevision = 1;
   #version = 10;
   #nonce = 0;
   #writesLeft = Number.POSITIVE_INFINITY;
@@ -132,7 +146,20 @@ export class World {
 
   /** release rolls a workload out to `revision` with an image of that number; not settled while old pods are still replaced. */
   release(arm: Arm, revision: number, settled = true, image = `shop:${revision}`): void {
+    if (arm === 'stable') this.#stableRevision = revision;
     this.#workloads[arm] = workload(this.#kind, { name: `shop-${arm}`, revision, image, settled });
+  }
+
+  /** rollOutStable is what the Deployment controller does with the template that stable has now. */
+  rollOutStable(): void {
+    if (revisionOf(this.#workloads.stable)?.settled === true) return;
+    this.#stableRevision += 10;
+    this.release('stable', this.#stableRevision, true, this.stableImage);
+  }
+
+  /** stableImage is what stable's pod template runs. */
+  get stableImage(): string {
+    return imageOf(this.#workloads.stable);
   }
 
   revisionOf(arm: Arm): string {
@@ -219,7 +246,31 @@ export class World {
     const source = isAsked(scene) ? this.source : ({ kind: 'Ready' } as const);
     return {
       scene,
-      observation: observe(scene, caches, { nowMs: this.nowMs, source, evidence, freezes: this.freezes }),
+      observation: observe(scene, caches, {
+        nowMs: this.nowMs,
+        source,
+        evidence,
+        freezes: this.freezes,
+        copy: this.#copy(this.rollout),
+      }),
+    };
+  }
+
+  #copy(rollout: Rollout): CopyObservation | undefined {
+    if (!isCopyDue(rollout)) return undefined;
+    const { stable } = this.#workloads;
+    const { promotedRevision = '', copy } = rollout.status ?? {};
+    const isWanted = copy === undefined && this.applier === undefined;
+    return {
+      kind: 'Read',
+      workload: `${stable.kind} shop-stable`,
+      resourceVersion: `${stable.object.metadata.generation}`,
+      template: templateOf(imageOf(stable)),
+      applier: this.applier,
+      writer: this.applier ?? 'kubectl-edit',
+      revision: revisionOf(stable),
+      trouble: undefined,
+      judged: isWanted ? templateOf(`shop:${promotedRevision.split('-')[1]}`) : undefined,
     };
   }
 
@@ -263,7 +314,9 @@ export class World {
     for (let round = 0; round < limit; round += 1) {
       if (this.rollout === undefined) return round;
       const { decision, acted, writes } = this.step();
-      if (decision.kind === 'Wait' && acted === 'Done' && writes === 0) return round;
+      // What the API server refuses is tried again later.
+      const isWaiting = decision.kind === 'Wait' || this.isTemplateForbidden;
+      if (isWaiting && acted === 'Done' && writes === 0) return round;
     }
     throw new Error(`no rest after ${limit} reconciles: ${this.state}, ${JSON.stringify(this.status.message)}`);
   }
@@ -304,9 +357,33 @@ export class World {
         return this.#raise(observation, scene, decision);
       case 'Lower':
         return this.#lower(observation, scene, decision);
+      case 'Copy':
+        return this.#copyTemplate(observation, decision);
       default:
         return decision satisfies never;
     }
+  }
+
+  #copyTemplate(observation: Observation, decision: Decision & { readonly kind: 'Copy' }): 'Done' | 'Again' {
+    this.#spendWrite();
+    if (this.isTemplateForbidden) {
+      const status = refusedCopy(observation, 'deployments.apps "shop-stable" is forbidden');
+      return this.#writeStatus(observation, { status, notices: [] });
+    }
+    const { stable } = this.#workloads;
+    const { generation = 0 } = stable.object.metadata;
+    this.#version += 1;
+    const image = (decision.template.spec as { containers: { image: string }[] }).containers[0]?.image ?? '';
+    this.templateWrites.push(image);
+    this.#workloads.stable = {
+      ...stable,
+      object: {
+        ...stable.object,
+        metadata: { ...stable.object.metadata, generation: generation + 1 },
+        spec: { ...stable.object.spec, template: { spec: { containers: [{ name: 'app', image }] } } },
+      },
+    };
+    return this.#writeStatus(observation, decision);
   }
 
   #raise(observation: Observation, scene: Scene, decision: Decision & { readonly kind: 'Raise' }): 'Done' | 'Again' {
@@ -475,6 +552,14 @@ export class World {
       remember: () => undefined,
     };
   }
+}
+
+function imageOf({ object }: Workload): string {
+  return object.spec?.template?.spec?.containers?.[0]?.image ?? '';
+}
+
+function templateOf(image: string): PodTemplate {
+  return { annotations: {}, spec: { containers: [{ name: 'app', image }] } };
 }
 
 /** Forbidden is an unexpected answer of the API server. */

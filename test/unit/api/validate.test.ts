@@ -33,7 +33,8 @@ describe('a rollout that runs', () => {
   const forbidden = [
     {
       path: ['spec'],
-      message: 'Forbidden: spec.route, spec.stable and spec.canary cannot change while a rollout runs; abort it first',
+      message:
+        'Forbidden: spec.route, spec.stable, spec.canary and spec.promotion cannot change while a rollout runs; abort it first',
     },
   ];
   const edited = (spec: object): Rollout => ({ ...running, spec: { ...running.spec, ...spec } });

@@ -27,7 +27,7 @@ const refusal = (file = 'shop.yaml'): FolderProblem => ({
   file,
   line: 5,
   message:
-    'spec: Forbidden: spec.route, spec.stable and spec.canary cannot change while a rollout runs; abort it first',
+    'spec: Forbidden: spec.route, spec.stable, spec.canary and spec.promotion cannot change while a rollout runs; abort it first',
 });
 
 async function read(store: FolderStore): Promise<Rollout> {

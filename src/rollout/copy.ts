@@ -1,0 +1,177 @@
+/**
+ * Copy: when the canary has everything, the pod template that was judged replaces that of the stable workload, which rolls
+ * out while it has no traffic; then traffic returns as from a Hold. The write is made once: the same template again is no
+ * difference, so that after a crash the workload itself tells that it was made.
+ */
+import { parseDuration } from '../api/duration.ts';
+import type { Rollout } from '../api/rollout.ts';
+import type { RolloutStatus } from '../api/rollout-status.ts';
+import { formatTime, parseTime } from '../clock.ts';
+import { isAsked, statusOf, touched, wait, whoAsked, type Question, type Touched } from './answer.ts';
+import { braked, findBrake, ignored, untilOpen, type Brake } from './brake.ts';
+import type { Decision } from './decision.ts';
+import { isStableNew, startReturn, tooFewToReturn, unproven } from './hold.ts';
+import type { CopyRead, Observation, PodTemplate } from './observation.ts';
+import { isHolding, nextStatus, type StatusChange } from './status.ts';
+import { hashTemplate, isCopied } from './template.ts';
+
+/** Rights may be granted, and a refusal mended, without an event that would tell. */
+const refusedRetryMs = 30_000;
+
+/** isCopyDue tells whether a Rollout holds for a Copy, so that the workloads have to be read. */
+export function isCopyDue({ spec, status = {} }: Rollout): boolean {
+  return spec.promotion.mode === 'Copy' && isHolding(status);
+}
+
+/** isStuck tells whether a copy waits for a person: only then it is tried again on command. */
+export function isStuck({ reason, progress }: RolloutStatus): boolean {
+  return progress === undefined && (reason === 'CopyFailed' || reason === 'StableChanged');
+}
+
+/** copying takes a promoted revision to the stable workload, and traffic back to it. */
+export const copying: Question = (observation) => {
+  const found = touched(observation);
+  const { copy: seen, rollout } = observation;
+  if (found === undefined || seen === undefined || !isCopyDue(rollout)) return undefined;
+  if (isAsked(observation, 'retry') && isStuck(found.status)) return tryAgain(observation);
+  if (isAsked(observation, 'promote') || isAsked(observation, 'promote-full')) return promoted(observation, found);
+  if (seen.kind === 'Refused') return failed(observation, seen.message, { requeueAfterMs: refusedRetryMs });
+  if (found.status.copy !== undefined) return rollingOut(observation, found, seen);
+  return isCopied(observation) ? noted(observation, seen.template) : replace(observation, found, seen);
+};
+
+/** promoted sends traffic back to stable as it is, where nothing better can be waited for: a person has looked. */
+function promoted(observation: Observation, found: Touched): Decision {
+  const { copy: seen } = observation;
+  const isHopeless = isStuck(found.status) || seen?.kind === 'Refused' || seen?.applier !== undefined;
+  if (isHopeless || isCopied(observation)) return startReturn(observation, found, true);
+  const text = `The command ${observation.command?.verb} is not executed: revision ${promotedOf(observation)} has not been copied to ${stableOf(observation)} yet. Traffic returns by itself when it runs there; abort takes it back at once.`;
+  return ignored(observation, text);
+}
+
+function tryAgain(observation: Observation): Decision {
+  const message = `${whoAsked(observation)} has revision ${promotedOf(observation)} copied to ${stableOf(observation)} again.`;
+  return wait(observation, { phase: 'Promoting', reason: 'Copying', message, copy: null, command: true });
+}
+
+function replace(observation: Observation, found: Touched, seen: CopyRead): Decision {
+  const brake = findBrake(observation);
+  if (seen.applier !== undefined)
+    return isStableNew(observation) ? startReturn(observation, found, false) : managed(observation, seen);
+  if (seen.judged === undefined) return failed(observation, goneMessage(observation));
+  if (brake !== undefined) return held(observation, brake, `the copy to ${seen.workload}`);
+  return {
+    kind: 'Copy',
+    template: seen.judged,
+    status: nextStatus(observation, copiedChange(observation, seen.judged)),
+    notices: [],
+    requeueAfterMs: refusedRetryMs,
+  };
+}
+
+/** noted stores that the template is there: it was the same before, or a crash took the write of the status. */
+function noted(observation: Observation, template: PodTemplate): Decision {
+  return wait(observation, copiedChange(observation, template));
+}
+
+function copiedChange(observation: Observation, template: PodTemplate): StatusChange {
+  const { nowMs } = observation;
+  const message = `${stableOf(observation)} has the pod template of revision ${promotedOf(observation)} now; traffic returns when it has rolled out.`;
+  const copy = { since: formatTime(nowMs), template: hashTemplate(template) };
+  return described(observation, { phase: 'Promoting', reason: 'Copied', message, copy });
+}
+
+/** refusedCopy is the status where the API server does not let the template be copied. */
+export function refusedCopy(observation: Observation, why: string): RolloutStatus {
+  return nextStatus(observation, failedChange(observation, why));
+}
+
+/** withTemplate is the status after a copy, with what the pod template became by it. */
+export function withTemplate(status: RolloutStatus, template: PodTemplate): RolloutStatus {
+  return status.copy === undefined ? status : { ...status, copy: { ...status.copy, template: hashTemplate(template) } };
+}
+
+/** rollingOut waits until stable runs the template everywhere, and then sends traffic back to it. */
+function rollingOut(observation: Observation, found: Touched, seen: CopyRead): Decision {
+  const { copy } = found.status;
+  if (copy !== undefined && hashTemplate(seen.template) !== copy.template) return changed(observation, seen);
+  const isSettled = seen.revision?.settled === true;
+  const short = isSettled ? tooFewToReturn(observation) : undefined;
+  const obstacle = isSettled ? short?.message : (seen.revision?.message ?? `${seen.workload} has no revision yet.`);
+  if (obstacle !== undefined) return awaited(observation, seen, obstacle);
+  const brake = findBrake(observation);
+  return brake === undefined
+    ? startReturn(observation, found, false)
+    : held(observation, brake, `the return to ${observation.stable.service}`);
+}
+
+function awaited(observation: Observation, { workload, trouble }: CopyRead, obstacle: string): Decision {
+  const { progressDeadline } = observation.rollout.spec;
+  const sinceMs = parseTime(statusOf(observation).copy?.since) ?? observation.nowMs;
+  const leftMs = sinceMs + parseDuration(progressDeadline) - observation.nowMs;
+  if (trouble !== undefined) return failed(observation, trouble, leftMs > 0 ? { requeueAfterMs: leftMs } : {});
+  const text = `${workload} is not ready ${progressDeadline} after it got the pod template of revision ${promotedOf(observation)}. ${obstacle}`;
+  if (leftMs <= 0) return failed(observation, text);
+  const message = `Revision ${promotedOf(observation)} is copied. ${obstacle}`;
+  const change = described(observation, { phase: 'Promoting', reason: 'Copied', message });
+  return wait(observation, change, { requeueAfterMs: leftMs });
+}
+
+function changed(observation: Observation, { workload, writer = 'somebody' }: CopyRead): Decision {
+  const message = `${writer} changed the pod template of ${workload} after revision ${promotedOf(observation)} was copied to it; the canary keeps everything. Give the command retry to copy it again, or promote to return traffic to what is there.`;
+  return wait(observation, { phase: 'Degraded', reason: 'StableChanged', message, ...newestRevision(observation) });
+}
+
+/** managed is a Hold with a reason: who applies the template would put his own back after traffic has returned. */
+function managed(observation: Observation, { workload, applier }: CopyRead): Decision {
+  const message = `Revision ${promotedOf(observation)} was promoted and keeps everything, but is not copied: ${applier} applies the pod template of ${workload} and would put its own back. Update it there; traffic returns when it has rolled out.`;
+  const { revision = promotedOf(observation) } = newestRevision(observation);
+  if (revision !== promotedOf(observation)) return wait(observation, unproven(observation, revision));
+  return wait(observation, {
+    phase: 'Succeeded',
+    reason: 'StableIsManaged',
+    message,
+    revision: promotedOf(observation),
+  });
+}
+
+function held(observation: Observation, brake: Brake, what: string): Decision {
+  const change = braked(brake, what);
+  const text = { phase: 'Promoting', ...change, message: `${change.message}.` } as const;
+  return wait(observation, described(observation, text), untilOpen(observation, brake));
+}
+
+function failed(observation: Observation, why: string, again: { readonly requeueAfterMs?: number } = {}): Decision {
+  return wait(observation, failedChange(observation, why), again);
+}
+
+function failedChange(observation: Observation, why: string): StatusChange {
+  const message = `The canary keeps everything: ${why}`;
+  return { phase: 'Degraded', reason: 'CopyFailed', message, ...newestRevision(observation) };
+}
+
+function goneMessage(observation: Observation): string {
+  const { workload } = observation.rollout.spec.canary;
+  return `the pod template of revision ${promotedOf(observation)} does not exist any more; ${workload?.kind} ${workload?.name} keeps the last spec.revisionHistoryLimit of them. Update ${stableOf(observation)} yourself, then promote.`;
+}
+
+/** described says so where the canary has a revision that nobody has judged: the copy goes on and ends that. */
+function described(observation: Observation, change: StatusChange): StatusChange {
+  const { revision = promotedOf(observation) } = newestRevision(observation);
+  if (revision === promotedOf(observation)) return { ...change, revision };
+  const message = `Revision ${revision} of the canary already serves everybody and nobody has judged it; it is rolled out step by step when traffic is back on stable. ${change.message}`;
+  return { ...change, phase: 'Degraded', reason: 'UnprovenRevision', message, revision };
+}
+
+function newestRevision({ canaryRevision }: Observation): { readonly revision?: string } {
+  return canaryRevision === undefined ? {} : { revision: canaryRevision.value };
+}
+
+function promotedOf(observation: Observation): string {
+  return statusOf(observation).promotedRevision ?? '';
+}
+
+function stableOf({ rollout }: Observation): string {
+  const { workload } = rollout.spec.stable;
+  return `${workload?.kind} ${workload?.name}`;
+}
