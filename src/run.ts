@@ -63,6 +63,8 @@ export interface Running {
 }
 
 const staleAfterMs = 180_000;
+/** A rollback that the API server refuses is to be made soon after it no longer does, and a deadline noticed. */
+const maxRetryMs = 30_000;
 
 /** A block brings news of all rollouts at once. What says nothing against a canary comes after the steps that are due. */
 const calmPriority = -1;
@@ -239,7 +241,7 @@ async function reconcileAll(
 ): Promise<void> {
   await runController({
     queue,
-    rateLimiter: createRateLimiter(),
+    rateLimiter: createRateLimiter({ maxMs: maxRetryMs }),
     reconcile,
     workers: settings.workers,
     signal: options.signal,

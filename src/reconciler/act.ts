@@ -7,12 +7,12 @@ import { isSame, mergePatch } from '../api/merge-patch.ts';
 import type { CallOptions, JsonPatchOperation, ObjectStore } from '../api/object-store.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { HistoryEntry, RolloutStatus } from '../api/rollout-status.ts';
-import { isSluiceError, type SluiceError } from '../errors.ts';
+import { isSluiceError } from '../errors.ts';
 import type { Decision, Notice } from '../rollout/decision.ts';
 import type { Observation } from '../rollout/observation.ts';
 import { mergeObserved } from '../rollout/answer.ts';
 import { isTrouble } from '../rollout/conditions.ts';
-import { refusedRaise } from '../rollout/deadline.ts';
+import { isLosing, lostText, refusedRaise } from '../rollout/deadline.ts';
 import { isTransition, isWorthWriting } from '../rollout/status.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -79,6 +79,7 @@ export async function act(actor: Actor, subject: Subject, decision: Decision): P
 }
 
 async function raise(actor: Actor, subject: Subject, decision: Decision & { kind: 'Raise' }): Promise<Acted> {
+  const { observation, isRetry } = subject;
   const stored = await writeStatus(actor, subject, decision);
   if (stored === 'Lost') return 'Lost';
   try {
@@ -88,15 +89,17 @@ async function raise(actor: Actor, subject: Subject, decision: Decision & { kind
       insistence: 'Version',
       options: fenced(actor, subject.grant),
     });
+    if (routed === 'Lost' && isRetry === true && isLosing(observation)) await sayRefused(actor, subject, lostText);
     return both(stored, routed);
   } catch (error) {
-    if (isSluiceError(error) && !isSluiceError(error, 'NotLeading', 'Aborted')) await sayRefused(actor, subject, error);
+    const isOver = isSluiceError(error, 'NotLeading', 'Aborted');
+    if (!isOver && isSluiceError(error)) await sayRefused(actor, subject, error.message);
     throw error;
   }
 }
 
 /** A weight that the route does not take has to show, and the deadline counts from here. */
-async function sayRefused(actor: Actor, subject: Subject, { message }: SluiceError): Promise<void> {
+async function sayRefused(actor: Actor, subject: Subject, message: string): Promise<void> {
   const rollout = actor.caches.rollout(keyOf(subject.observation.rollout));
   if (rollout === undefined) return;
   const observation = { ...subject.observation, rollout };

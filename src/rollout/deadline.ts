@@ -35,6 +35,18 @@ export const writeOverdue: Question = (observation) => {
   return rollBack(observation, found, { reason: 'ProgressDeadlineExceeded', message, outcome: 'Failed' });
 };
 
+/** One raise or two may be lost to somebody who writes at the same moment; who writes all the time is in the way. */
+const losingAfterMs = 10_000;
+
+/** lostText is why a raise cannot be written that is lost again and again. */
+export const lostText = 'its writes keep being lost to somebody else, or get no answer.';
+
+/** isLosing tells whether a step has tried for so long to write its weight that people should hear of it. */
+export function isLosing(observation: Observation): boolean {
+  const { progress } = statusOf(observation);
+  return observation.nowMs - (parseTime(progress?.enteredAt) ?? Infinity) >= losingAfterMs;
+}
+
 /** refusedRaise is the status where a raise could not be written; undefined where that is no step forward. */
 export function refusedRaise(observation: Observation, why: string): RolloutStatus | undefined {
   const { phase, progress, target } = statusOf(observation);

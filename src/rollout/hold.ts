@@ -1,7 +1,7 @@
 /** Hold: the promoted canary keeps everything until stable runs a new revision; then traffic returns in the same steps. */
 import type { RolloutProgress } from '../api/rollout-status.ts';
 import { formatTime } from '../clock.ts';
-import { braked, findBrake, untilOpen } from './brake.ts';
+import { braked, findBrake, ignored, untilOpen } from './brake.ts';
 import {
   isAsked,
   lower,
@@ -140,6 +140,9 @@ function leaveReturnStep(observation: Observation, found: Running, text: ReturnT
   const short = isEnough ? undefined : tooFewForShare(observation, progress);
   if (short === undefined) return returnTo(observation, found, command);
   const message = `Traffic returns no further than ${100 - progress.weight}%: ${short.message}`;
+  // Before the end of the step it would be said once, and then no more.
+  const isEarly = command.command === true && waitInReturn(observation, progress, text) !== undefined;
+  if (isEarly) return ignored(observation, message);
   return wait(observation, { ...text, ...command, reason: short.reason, message });
 }
 

@@ -3,30 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Route } from '../../src/api/traefik.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGitOps } from '../support/gitops.ts';
-import type { Load, Mark } from '../support/load.ts';
+import type { Load } from '../support/load.ts';
 import { openShop, quickSteps, type Shop } from '../support/shop.ts';
+import { expectShare } from '../support/share.ts';
 import { shopNamespace, type Stage, startStage } from '../support/stage.ts';
-import { excesses, recordTimeline, weightsOf, type Timeline } from '../support/timeline.ts';
+import { excesses, recordTimeline, untilWeights, weightsOf, type Timeline } from '../support/timeline.ts';
 
 /** A limit that nobody breaks: what these rollouts wait for is other people. */
 const analysis = { ...quickSteps.analysis, minRequests: 20 };
-/** Traefik takes 2 s to load a route; a busy machine gets as much again. */
-const reloadMs = 4_000;
-
-/** aWhile lets the load run for `ms` and returns when that began. */
-async function aWhile(load: Load, ms: number): Promise<Mark> {
-  const from = load.mark();
-  await eventually(() => load.mark() - from >= ms, { timeoutMs: ms + 10_000 });
-  return from;
-}
-
-/** shareOf is the canary's part of the answers since a mark, in percent. */
-function shareOf(load: Load, from: Mark): number {
-  const { total, byVersion } = load.since(from);
-  expect(total).toBeGreaterThan(100);
-  return (100 * (byVersion['v2'] ?? 0)) / total;
-}
-
 /** weigh are the routes of a shop with `canary` percent, as they stand in Git: without the canary where it has none. */
 function weigh(name: string, canary: number, rest: Partial<Route> = {}): readonly Route[] {
   const stable = { name: `${name}-stable`, port: 80 };
@@ -104,11 +88,11 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     expect(message).toMatch(/ApplyOutOfSyncOnly=true\]\. Then promote or abort\.$/);
     expect(message.length).toBeLessThan(600);
     // Raised once, and corrected three times; nobody was ever given more than the first step.
-    expect(weightsOf(timeline.moments()).filter((weight) => weight > 0)).toEqual([20, 20, 20, 20]);
+    await untilWeights(timeline, [20, 0, 20, 0, 20, 0, 20, 0]);
     expect(excesses(timeline.moments())).toEqual([]);
-    expect(shareOf(load, began)).toBeLessThanOrEqual(22);
-    const quiet = await aWhile(load, 6_000);
-    expect(load.since(quiet + reloadMs).byVersion['v2']).toBeUndefined();
+    const { total, byVersion } = load.since(began);
+    expect((byVersion['v2'] ?? 0) / total).toBeLessThanOrEqual(0.22);
+    await expectShare(load, 0);
     expect((await shop.status()).reason).toBe('Contested');
 
     expect(ignoredIn(message)).toEqual(['argo-stable', 'argo-canary']);
@@ -152,8 +136,7 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     // Every foreign write is answered by the next one.
     const percents = timeline.moments().flatMap((moment) => (moment.kind === 'Route' ? [moment.percent] : []));
     for (const [index, percent] of percents.entries()) if (percent > 10) expect(percents[index + 1]).toBe(10);
-    const from = await aWhile(load, reloadMs + 4_000);
-    expect(Math.abs(shareOf(load, from + reloadMs) - 10)).toBeLessThanOrEqual(4);
+    await expectShare(load, 10);
     expect(load.since(0).failed).toBe(0);
   });
 
@@ -172,9 +155,8 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     expect(await writers(shop)).toContain('kubectl-edit');
     expect(held).toMatchObject({ reason: 'LoweredByHand', weight: 5 });
     expect(held.message).toMatch(/^kubectl-edit lowered the canary from 40% to 5%; /);
-    const from = await aWhile(load, reloadMs + 6_000);
+    await expectShare(load, 5);
     await shop.untilAt(5, ({ reason }) => reason === 'LoweredByHand');
-    expect(Math.abs(shareOf(load, from + reloadMs) - 5)).toBeLessThanOrEqual(2);
     // A resume takes off the brake of a pause; this one ends by promote.
     await shop.command('resume');
     await eventually(async () => (await shop.rollout())?.metadata.annotations?.['sluice.dev/command'] === undefined);
@@ -188,8 +170,7 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     expect(await stage.cluster.kubectl(['-n', shopNamespace, ...events])).toContain(
       'kubectl-edit raised the canary to 90%; it is put back to 40%.',
     );
-    const after = await aWhile(load, reloadMs + 5_000);
-    expect(Math.abs(shareOf(load, after + reloadMs) - 40)).toBeLessThanOrEqual(6);
+    await expectShare(load, 40);
     expect(load.since(0).failed).toBe(0);
   });
 
@@ -201,9 +182,7 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     await shop.applyRollout(spec);
     await shop.untilAt(30);
     const during = JSON.stringify((await shop.route()).spec);
-    const before = await aWhile(load, reloadMs + 4_000);
-    const share = shareOf(load, before + reloadMs);
-    expect(Math.abs(share - 30)).toBeLessThanOrEqual(5);
+    await expectShare(load, 30);
     // A backup holds no status, and a finalizer of an object that is gone is nobody's.
     const without = '--patch={"metadata":{"finalizers":null}}';
     await cluster.kubectl(['patch', ...name, '--type=merge', without]);
@@ -211,10 +190,9 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     await shop.applyRollout(spec);
     const adopted = await shop.until('the adoption', ({ reason }) => reason === 'Adopted');
     expect(adopted).toMatchObject({ phase: 'Paused', weight: 30 });
-    const after = await aWhile(load, 5_000);
-    expect(Math.abs(shareOf(load, after) - share)).toBeLessThanOrEqual(5);
+    await expectShare(load, 30);
     expect(JSON.stringify((await shop.route()).spec)).toBe(during);
-    expect(weightsOf(timeline.moments())).toEqual([30]);
+    await untilWeights(timeline, [30]);
     await shop.command('promote');
     await shop.untilAt(60);
 
@@ -223,14 +201,11 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     const input = JSON.stringify({ ...empty, metadata: { name: 'restored', namespace: shopNamespace } });
     await cluster.kubectl(['replace', '--subresource=status', '-f', '-'], { input });
     await shop.until('the second adoption', ({ reason, weight }) => reason === 'Adopted' && weight === 60);
-    const wiped = await aWhile(load, 4_000);
+    await expectShare(load, 60);
     expect(JSON.stringify((await shop.route()).spec)).toBe(routed);
-    expect(Math.abs(shareOf(load, wiped) - 60)).toBeLessThanOrEqual(8);
     await shop.command('abort');
     await shop.until('the abort', ({ phase }) => phase === 'Failed');
-    const back = await aWhile(load, reloadMs + 2_000);
-    const end = load.since(back + reloadMs);
-    expect(end.byVersion).toEqual({ v1: end.total });
+    await expectShare(load, 0);
     expect((await shop.route()).spec.routes?.[0]?.services?.map(({ name: service }) => service)).toEqual([
       'restored-stable',
     ]);

@@ -8,6 +8,7 @@ import { loadKubeConfig } from '../../src/kube/config.ts';
 import { createKubeObjectStore } from '../../src/kube/kube-object-store.ts';
 import { readSplit } from '../../src/traffic/split.ts';
 import type { Cluster } from './cluster.ts';
+import { eventually } from './eventually.ts';
 
 /** Moment is one write: what the route gives the canary in percent, or what status says. */
 export type Moment =
@@ -93,4 +94,16 @@ export function excesses(moments: readonly Moment[]): readonly string[] {
 export function weightsOf(moments: readonly Moment[]): readonly number[] {
   const weights = moments.flatMap((moment) => (moment.kind === 'Route' ? [Math.round(moment.percent)] : []));
   return weights.filter((weight, index) => weight !== weights[index - 1]);
+}
+
+/** untilWeights waits until the route has had just these weights, one after the other. */
+export async function untilWeights(timeline: Timeline, expected: readonly number[]): Promise<void> {
+  await eventually(
+    () => {
+      const weights = weightsOf(timeline.moments());
+      if (weights.join() !== expected.join()) throw new Error(`the route had ${weights.join()}`);
+      return true;
+    },
+    { describe: `the weights ${expected.join()}` },
+  );
 }

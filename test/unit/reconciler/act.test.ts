@@ -3,6 +3,7 @@ import { resources } from '../../../src/api/kubernetes.ts';
 import type { Rollout } from '../../../src/api/rollout.ts';
 import type { HistoryEntry, RolloutStatus, RolloutTarget } from '../../../src/api/rollout-status.ts';
 import type { IngressRoute } from '../../../src/api/traefik.ts';
+import { formatTime } from '../../../src/clock.ts';
 import { SluiceError } from '../../../src/errors.ts';
 import { act, type Acted } from '../../../src/reconciler/act.ts';
 import type { Grant } from '../../../src/reconciler/ownership.ts';
@@ -204,6 +205,24 @@ describe('a raise', () => {
       message:
         'IngressRoute shop gives the canary 0% right after 5% was written; look for an admission webhook that changes it.',
     });
+  });
+
+  it.each([
+    ['at first', false, 60_000, 'StepStarted'],
+    ['again, but soon after the step began', true, 9_999, 'StepStarted'],
+    ['again and again', true, 10_000, 'RouteNotWritten'],
+  ])('that is lost %s shows so that a deadline can count', async (_title, isRetry, sinceMs, reason) => {
+    const { nowMs } = observation();
+    const began = formatTime(nowMs - sinceMs);
+    const times = { startedAt: began, enteredAt: began };
+    const progress = { direction: 'Forward', index: 0, weight: 5, from: 0, plan: '', ...times } as const;
+    await open({ ...running, progress });
+    world.store.beforeWrite = ({ kind }) => {
+      if (kind === 'IngressRoute') throw new SluiceError('WriteUnknown', 'No answer.');
+    };
+    expect(await doAct(raise({ ...running, progress }), isRetry)).toBe('Lost');
+    expect(stored()?.reason).toBe(reason);
+    expect(stored()?.progress?.refusedAt).toBe(reason === 'StepStarted' ? undefined : formatTime(nowMs));
   });
 
   it('is lost without a route or a target to write', async () => {

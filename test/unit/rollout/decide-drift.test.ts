@@ -117,6 +117,46 @@ describe('a weight that somebody else lowered', () => {
     expect(world.state).toBe('Paused/Contested 5% route 5%');
   });
 
+  it('by another manager is forgotten when somebody promotes: the next time is the first again', () => {
+    const world = inStep();
+    for (let round = 0; round < 4; round += 1) {
+      world.writeWeight('argocd-controller', 5);
+      world.run(10_000);
+    }
+    world.command('promote');
+    world.run(10_000);
+    expect(world.status.target).not.toHaveProperty('corrections');
+    const { percent } = world;
+    world.writeWeight('argocd-controller', 5);
+    world.run(10_000);
+    expect(world.percent).toBe(percent);
+    expect(world.status.target?.corrections).toHaveLength(1);
+  });
+
+  it.each([
+    [
+      'argocd-controller',
+      'Add to its Application: spec.ignoreDifferences: [{group: traefik.io, kind: IngressRoute, namespace: web, name: shop, ' +
+        `jqPathExpressions: ['.spec.routes[]?.services[]? | select(.name == "shop-stable" or .name == "shop-canary")']}] ` +
+        'and spec.syncPolicy.syncOptions: [ApplyOutOfSyncOnly=true].',
+    ],
+    ['kustomize-controller', 'Annotate the IngressRoute in Git: kustomize.toolkit.fluxcd.io/ssa: IfNotPresent.'],
+    [
+      'helm-controller',
+      'Add to its HelmRelease: spec.driftDetection.ignore: [{paths: [/spec/routes], target: {kind: IngressRoute, name: shop}}].',
+    ],
+    ['deployer', 'Make deployer ignore spec.routes[].services[].'],
+  ])('by %s says what to tell it', (manager, advice) => {
+    const world = inStep();
+    for (let round = 0; round < 4; round += 1) {
+      world.writeWeight(manager, 5);
+      world.run(10_000);
+    }
+    expect(world.status.message).toBe(
+      `${manager} keeps changing the weights of IngressRoute shop; the canary stays at 5%. ${advice} Then promote or abort.`,
+    );
+  });
+
   it('in a Hold stops at what the route gives', () => {
     const world = inStep();
     world.run(3_600_000);

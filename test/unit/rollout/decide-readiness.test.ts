@@ -133,6 +133,24 @@ describe('a stable that is too small', () => {
     expect(world.state).toBe('Succeeded/Returned 0% route 0%');
   });
 
+  it('is promoted by nobody, who is told why, and the step goes on', () => {
+    const world = worldWith({ stable: 2, canary: 10 });
+    world.run(600_000);
+    world.release('stable', 2);
+    world.settle();
+    world.command('promote');
+    world.settle();
+    expect(world.percent).toBe(50);
+    world.command('promote');
+    world.settle();
+    expect(world.state).toBe('Promoting/ReturningToStable 50% route 50%');
+    expect(world.notices.at(-1)).toMatchObject({
+      reason: 'CommandIgnored',
+      message:
+        'Traffic returns no further than 50%: Service shop-stable has 2 ready endpoints; it needs 5, as many as 50% of the 10 of shop-canary.',
+    });
+  });
+
   it('gets everything at once by an abort, which waits for nothing but an endpoint', () => {
     const world = worldWith({ stable: 1, canary: 10 });
     world.run(600_000);
