@@ -15,6 +15,8 @@ export interface StageOptions extends ClusterOptions {
   /** dataPlane is what routes the traffic: Traefik, or Sluice's own proxy. */
   readonly dataPlane?: 'Traefik' | 'Proxy';
   readonly allowEmptyServices?: boolean;
+  /** targets are scraped by Prometheus beside Traefik, as `host:port`. */
+  readonly targets?: readonly string[];
 }
 
 /** Controller is a running `sluice controller`. */
@@ -69,7 +71,8 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     await putNamespace(cluster, shopNamespace);
     const traefik = await startDataPlane(cluster, options);
     started.push(traefik);
-    const prometheus = await startPrometheus({ targets: [traefik.metricsAddress], scrapeIntervalMs: 1000 });
+    const targets = [traefik.metricsAddress, ...(options.targets ?? [])];
+    const prometheus = await startPrometheus({ targets, scrapeIntervalMs: 1000 });
     started.push(prometheus);
     await untilScraped(prometheus);
     const controllerKubeconfig = (): Promise<string> =>
