@@ -44,6 +44,7 @@ class Writer {
     if (schema['x-kubernetes-int-or-string']) return 'number | string';
     if (schema.enum) return schema.enum.map((value) => `'${value}'`).join(' | ');
     if (schema.type === 'array') return `readonly (${this.#type(schema.items ?? {})})[]`;
+    if (schema.additionalProperties) return `Readonly<Record<string, ${this.#type(schema.additionalProperties)}>>`;
     if (schema.type === 'object') return this.add(schema);
     return (
       { integer: 'number', number: 'number', boolean: 'boolean', string: 'string' }[schema.type ?? ''] ?? 'unknown'

@@ -190,7 +190,9 @@ function cachesOf({ rollout, routes, services }: ReadObjects): Caches {
     endpointSlices: () => [],
     rolloutsOn: () => [],
     rolloutsOnRoute: () => [],
+    middleware: () => undefined,
     remember: () => {},
+    forget: () => {},
   };
 }
 

@@ -175,6 +175,7 @@ export interface HorizontalPodAutoscaler extends KubernetesObject {
 export const resources = {
   rollouts: { group: 'sluice.dev', version: 'v1alpha1', plural: 'rollouts', kind: 'Rollout' },
   ingressRoutes: { group: 'traefik.io', version: 'v1alpha1', plural: 'ingressroutes', kind: 'IngressRoute' },
+  middlewares: { group: 'traefik.io', version: 'v1alpha1', plural: 'middlewares', kind: 'Middleware' },
   services: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
   endpointSlices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
   deployments: { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment' },

@@ -86,4 +86,9 @@ export interface ObjectStore {
   ): Promise<WriteOutcome<T>>;
   /** create stores a new object; one that exists already is a Conflict. */
   create<T extends KubernetesObject>(kind: ResourceKind, object: T, options?: CallOptions): Promise<WriteOutcome<T>>;
+  /**
+   * delete removes the object that was read, whatever has changed in it since; another one of its name is a Conflict. With
+   * finalizers it goes when the last one is removed.
+   */
+  delete<T extends KubernetesObject>(kind: ResourceKind, object: T, options?: CallOptions): Promise<WriteOutcome<T>>;
 }

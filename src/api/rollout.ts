@@ -162,6 +162,40 @@ export interface Step {
   readonly pause?: PauseStep;
 }
 
+/** MiddlewareRef names a Middleware that exists. */
+export interface MiddlewareRef {
+  /** Name of a Middleware in the namespace of the Rollout. */
+  readonly name: string;
+}
+
+/** CookieComparison is what the value of a cookie has to be. */
+export interface CookieComparison {
+  /** The whole value. */
+  readonly exact?: string;
+  /** What the value begins with. */
+  readonly prefix?: string;
+  /** A regular expression of Go's syntax (RE2) that the whole value has to match; write [^;] where it could run into the next cookie. */
+  readonly regex?: string;
+}
+
+/** HeaderComparison is what the value of a header has to be. */
+export interface HeaderComparison {
+  /** The whole value. */
+  readonly exact?: string;
+  /** What the value begins with. */
+  readonly prefix?: string;
+  /** A regular expression of Go's syntax (RE2), found anywhere in the value; begin it with ^ and end it with $ to compare the whole. */
+  readonly regex?: string;
+}
+
+/** MatchEntry is true of a request that has all of its headers and cookies. */
+export interface MatchEntry {
+  /** Headers by name, in any case. */
+  readonly headers?: Readonly<Record<string, HeaderComparison>>;
+  /** Cookies by name. */
+  readonly cookies?: Readonly<Record<string, CookieComparison>>;
+}
+
 /** CanaryRef is the version that shall take over. */
 export interface CanaryRef {
   /** Name of a Service in the namespace of the Rollout. */
@@ -172,6 +206,10 @@ export interface CanaryRef {
   readonly workload?: WorkloadRef;
   /** Lets Traefik reach the canary by its ClusterIP. When the last canary pod dies only the canary's share fails, instead of the whole route for the time of Traefik's throttle. Default false. */
   readonly nativeLB: boolean;
+  /** Requests that always reach the canary while a rollout runs, those of one entry as those of another. They go by an IngressRoute of Sluice's own. */
+  readonly match?: readonly MatchEntry[];
+  /** What the requests of match go through after the middlewares of the IngressRoute. */
+  readonly middlewares?: readonly MiddlewareRef[];
 }
 
 /** WorkloadRef names what runs this version; its revision says that there is a new release. */

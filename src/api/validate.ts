@@ -5,29 +5,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parseTime } from '../clock.ts';
 import type { FieldPath, FieldProblem } from './field-path.ts';
+import { matchRules } from './match-rules.ts';
 import type { AnalysisSpec, CheckSpec, Freeze, Ramp, Rollout, RolloutSpec, Schedule, Step } from './rollout.ts';
+import { matches, objectName, rule, type RolloutRule } from './rollout-rule.ts';
 
-/** RolloutRule is one CEL rule: it is asked of every field that `field` leads to and that is there. */
-export interface RolloutRule {
-  /** field is empty for the Rollout itself; `[]` stands for each item of a list. */
-  readonly field: string;
-  readonly message: string;
-  /** holds is given the field, and for transition rules the Rollout before the change. */
-  readonly holds: (self: unknown, old: Rollout | undefined) => boolean;
-  /** blames is the field that the message names where it is another one: the change is forbidden there. */
-  readonly blames?: FieldPath;
-}
-
-/** The schema has seen to it that the field has the type that the rule names. */
-function rule(field: string, message: string, holds: (self: never) => boolean): RolloutRule {
-  return { field, message, holds: (self) => holds(self as never) };
-}
-
-function matches(field: string, pattern: RegExp, message: string): RolloutRule {
-  return rule(field, message, (self: string) => pattern.test(self));
-}
-
-const objectName = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const portName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const number = /^-?[0-9]{1,15}(\.[0-9]{1,9})?$/;
 
@@ -94,6 +75,7 @@ const specRules: readonly RolloutRule[] = [
   matches('spec.route.name', objectName, 'write the name of an IngressRoute: lower-case letters, digits, - and .'),
   ...memberRules('spec.stable'),
   ...memberRules('spec.canary'),
+  ...matchRules,
   matches(
     'spec.revision',
     /^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$/,
@@ -229,7 +211,7 @@ export const rolloutRules: readonly RolloutRule[] = [
 
 const placedRules = rolloutRules.map((each) => ({
   ...each,
-  parts: each.field.split(/\.|(?=\[\])/).filter((part) => part !== ''),
+  parts: each.field.split(/\.|(?=\[\]|\{\})/).filter((part) => part !== ''),
 }));
 
 /**
@@ -255,9 +237,22 @@ interface Node {
 
 function nodesAt(root: object, parts: readonly string[]): readonly Node[] {
   return parts.reduce<readonly Node[]>(
-    (nodes, part) => nodes.flatMap((node) => (part === '[]' ? itemsOf(node) : childOf(node, part))),
+    (nodes, part) => nodes.flatMap((node) => stepInto(node, part)),
     [{ path: [], value: root }],
   );
+}
+
+function stepInto(node: Node, part: string): readonly Node[] {
+  if (part === '[]') return itemsOf(node);
+  return part === '{}' ? valuesOf(node) : childOf(node, part);
+}
+
+/** The API server writes the key of a map in brackets where a CEL rule is broken. */
+function valuesOf({ path, value }: Node): readonly Node[] {
+  return Object.entries(value as object).map(([key, inner]) => ({
+    path: [...path, `[${key}]`],
+    value: inner as unknown,
+  }));
 }
 
 function itemsOf({ path, value }: Node): readonly Node[] {

@@ -1,4 +1,4 @@
-import { splitKey, type KubernetesObject, type ObjectKey, type ResourceKind } from '../api/kubernetes.ts';
+import { keyOf, splitKey, type KubernetesObject, type ObjectKey, type ResourceKind } from '../api/kubernetes.ts';
 import type {
   CallOptions,
   JsonPatchOperation,
@@ -91,6 +91,14 @@ export function createKubeObjectStore(connection: KubeConnection, options: KubeO
         body: object,
         ...callOptions,
       }),
+    delete: async (kind, object, callOptions) => {
+      const preconditions = { uid: object.metadata.uid };
+      const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions };
+      const path = objectPath(kind, keyOf(object));
+      const outcome = await write<KubernetesObject>(client, { verb: 'delete', path, body, ...callOptions });
+      // The answer is a Status where the object is gone at once.
+      return outcome.kind === 'Written' ? { kind: 'Written', object } : outcome;
+    },
   };
 }
 

@@ -21,7 +21,8 @@ import { buildPatch, type Insistence } from '../traffic/patch.ts';
 import { asRoute, type RouteObject, type RouteSource } from '../traffic/route-object.ts';
 import type { Caches } from './caches.ts';
 import { writeTemplate } from './copy.ts';
-import { fenced, settled, whileHeld, type Settled } from './fenced-write.ts';
+import { fenced, settled, whileHeld, type Acted, type Settled } from './fenced-write.ts';
+import { conceal, expose, type MatchRouteOwner } from './match-route.ts';
 import { metadataPatch } from './metadata-patch.ts';
 import type { Grant } from './ownership.ts';
 import { insistOnWeights } from './written-weights.ts';
@@ -52,12 +53,6 @@ export interface Subject {
   readonly isRetry?: boolean | undefined;
 }
 
-/**
- * Acted says what became of the writes: `Unchanged` where there was nothing to write, `Written`, or `Lost` where somebody
- * else was faster, or it is not known whether it was made. After the last two the world is another one: decide again.
- */
-export type Acted = 'Unchanged' | 'Written' | 'Lost';
-
 /** act carries out one decision. */
 export async function act(actor: Actor, subject: Subject, decision: Decision): Promise<Acted> {
   switch (decision.kind) {
@@ -73,9 +68,17 @@ export async function act(actor: Actor, subject: Subject, decision: Decision): P
       return lower(actor, subject, decision);
     case 'Copy':
       return copy(actor, subject, decision);
+    case 'Expose':
+      return expose(actor, ownerOf(subject), decision);
+    case 'Conceal':
+      return conceal(actor, ownerOf(subject), decision.ingressRoute);
     default:
       return decision satisfies never;
   }
+}
+
+function ownerOf({ observation, grant }: Subject): MatchRouteOwner {
+  return { rollout: observation.rollout, grant };
 }
 
 async function raise(actor: Actor, subject: Subject, decision: Decision & { kind: 'Raise' }): Promise<Acted> {
@@ -118,6 +121,9 @@ async function lower(actor: Actor, subject: Subject, decision: Decision & { kind
       insistence: insistenceOf(subject, decision),
       options: whileHeld(actor, subject.grant),
     });
+    // The weights are everybody's; who asks for the canary comes after them, and before anybody hears that it is out.
+    if (acted !== 'Lost' && decision.conceal !== undefined)
+      acted = both(acted, await conceal(actor, ownerOf(subject), decision.conceal));
   } catch (error) {
     // The intention must survive a restart, also when the route cannot be written now.
     await writeStatus(actor, subject, decision.refused);

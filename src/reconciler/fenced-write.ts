@@ -4,6 +4,12 @@ import { isSluiceError } from '../errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Grant } from './ownership.ts';
 
+/**
+ * Acted says what became of the writes: `Unchanged` where there was nothing to write, `Written`, or `Lost` where somebody
+ * else was faster, or it is not known whether it was made. After the last two the world is another one: decide again.
+ */
+export type Acted = 'Unchanged' | 'Written' | 'Lost';
+
 interface Counting {
   readonly metrics: Pick<Metrics, 'fenced'>;
 }

@@ -33,18 +33,26 @@ export function keptRollout({ apiVersion, kind, metadata, spec, status }: Rollou
   });
 }
 
-/** keptIngressRoute keeps the rules whole, the class, and of managedFields who owns them. */
+/** keptIngressRoute keeps the spec whole, for which Traefik and which Rollout it is, and of managedFields who owns the rules. */
 export function keptIngressRoute({ metadata, spec }: IngressRoute): IngressRoute {
-  const { routes, ingressClassName } = spec;
-  const written = metadata.annotations?.[ingressClassAnnotation];
+  const ingressClass = metadata.annotations?.[ingressClassAnnotation];
+  const owners = (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Rollout');
   return {
     metadata: {
       ...keptMeta(metadata),
-      ...compact({ annotations: written === undefined ? undefined : { [ingressClassAnnotation]: written } }),
+      ...compact({
+        annotations: ingressClass === undefined ? undefined : { [ingressClassAnnotation]: ingressClass },
+        ownerReferences: owners.length === 0 ? undefined : owners,
+      }),
       managedFields: ownersOf(resources.ingressRoutes, metadata),
     },
-    spec: compact<IngressRoute['spec']>({ routes, ingressClassName }),
+    spec,
   };
+}
+
+/** keptMiddleware keeps that it is there. */
+export function keptMiddleware({ metadata }: KubernetesObject): KubernetesObject {
+  return { metadata: keptMeta(metadata) };
 }
 
 function ownersOf(resource: RouteResource, { managedFields = [] }: Meta): readonly ManagedFieldsEntry[] {

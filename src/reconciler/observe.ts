@@ -9,9 +9,11 @@ import { resources, splitKey } from '../api/kubernetes.ts';
 import { ingressClassOf } from '../api/traefik.ts';
 import { parseTime } from '../clock.ts';
 import { withAppliedAt } from '../rollout/applied.ts';
+import { matchRouteKeyOf } from '../rollout/match-route.ts';
 import type {
   ArmObservation,
   CopyObservation,
+  MatchRouteObservation,
   Observation,
   Problem,
   RevisionObservation,
@@ -31,6 +33,7 @@ import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts'
 import { prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
 import { resolveMember, type Member } from './members.ts';
+import { observeMatchRoute } from './observe-match-route.ts';
 import { findProblems } from './problems.ts';
 import { readEffect, type RouteEffect } from './route-effect.ts';
 import type { Verifier } from './verifier.ts';
@@ -45,6 +48,7 @@ export interface Scene {
   readonly route: RouteObservation | undefined;
   readonly routeObject: RouteObject | undefined;
   readonly pair: Pair;
+  readonly matchRoute: MatchRouteObservation;
   readonly stable: Member;
   readonly canary: Member;
   readonly spec: AnalysisSpec;
@@ -90,18 +94,21 @@ export function readScene(
   const effect = readEffect(withAppliedAt(stored, route), { routeObject, route, pair, stable, canary }, verifier);
   const { rollout } = effect;
   const analysis = prepareAnalysis(rollout, pair, userQueries);
+  const found = { rollout, route: routeObject, pair, stable, canary, caches };
+  const match = observeMatchRoute(found);
   return {
     stored,
     rollout,
     route,
     routeObject,
     pair,
+    matchRoute: match.observed,
     stable,
     canary,
     spec: analysis.spec,
-    problems: findProblems({ rollout, route: routeObject, pair, stable, canary, caches, queries: analysis.problems }),
+    problems: findProblems({ ...found, queries: analysis.problems, match: match.problems }),
     canaryRevision: canaryRevision(rollout, revisionOf(workloadOf(caches, namespace, spec.canary.workload))),
-    judged: judgedOf(rollout, { route: routeObject, pair, canary, caches }),
+    judged: judgedOf(rollout, found),
     effect,
   };
 }
@@ -138,7 +145,7 @@ function judgedOf(
     },
     share: {
       weightPercent: progress.weight,
-      isComparable: isShareComparable(route, pair, caches),
+      isComparable: isShareComparable(rollout, { route, pair, caches }),
     },
   };
 }
@@ -149,11 +156,16 @@ function evidenceId({ metadata, spec, status }: Rollout, startedAt: string, cach
 }
 
 /** Sticky sessions choose by cookie, and the counters of a Service hold what other routes send it. */
-function isShareComparable(route: RouteObject | undefined, pair: Pair, caches: Caches): boolean {
+function isShareComparable(
+  rollout: Rollout,
+  { route, pair, caches }: { route: RouteObject | undefined; pair: Pair; caches: Caches },
+): boolean {
   const services = (route?.routes ?? []).flatMap((route) => route.services ?? []);
   if (services.some((service) => service['sticky'] !== undefined)) return false;
+  // The match route lists one service, so that its requests are counted under the name of its router.
+  const isCounted = ({ key }: RouteObject): boolean => key !== matchRouteKeyOf(rollout);
   return [pair.stable.service, pair.canary.service].every(
-    (service) => caches.routesTo(`${pair.namespace}/${service}`).length <= 1,
+    (service) => caches.routesTo(`${pair.namespace}/${service}`).filter(isCounted).length <= 1,
   );
 }
 
@@ -194,6 +206,7 @@ export function observe(
     problems: scene.problems,
     route: scene.route,
     pair: scene.pair,
+    matchRoute: scene.matchRoute,
     stable: armOf(stable, rollout.spec.stable, caches),
     canary: armOf(canary, rollout.spec.canary, caches),
     canaryRevision: scene.canaryRevision,

@@ -20,6 +20,8 @@ export interface ProblemInput {
   readonly caches: Caches;
   /** queries are the problems of the user's checks. */
   readonly queries: readonly Problem[];
+  /** match are the problems of spec.canary.match. */
+  readonly match: readonly Problem[];
 }
 
 /** findProblems returns everything that a person has to change, most basic first. */
@@ -35,6 +37,7 @@ export function findProblems(input: ProblemInput): readonly Problem[] {
       reason: 'ScheduleInvalid',
       message: `${text}.`,
     })),
+    ...input.match,
     ...input.queries,
   ];
 }

@@ -21,11 +21,19 @@ import type { ReflectorObserver, ReflectorOptions } from '../kube/reflector-opti
 import { Reflector } from '../kube/reflector.ts';
 import { Store, type Change } from '../kube/store.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { rolloutKeyOf } from '../rollout/match-route.ts';
 import { isServiceKind } from '../traffic/entry.ts';
 import { asRoute, type RouteId } from '../traffic/route-object.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
-import { keptEndpointSlice, keptIngressRoute, keptRollout, keptService, serviceNameLabel } from './kept.ts';
+import {
+  keptEndpointSlice,
+  keptIngressRoute,
+  keptMiddleware,
+  keptRollout,
+  keptService,
+  serviceNameLabel,
+} from './kept.ts';
 import {
   createWorkloadStores,
   daemonSetsOf,
@@ -83,8 +91,12 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
   };
   const all = [
     follow<Rollout>(resources.rollouts, stores.rollouts, (rollout) => [keyOf(rollout), ...rivalsOf(rollout, caches)]),
-    follow<IngressRoute>(resources.ingressRoutes, stores.ingressRoutes, (route) =>
-      caches.rolloutsOnRoute({ resource: resources.ingressRoutes, key: keyOf(route) }),
+    follow<IngressRoute>(resources.ingressRoutes, stores.ingressRoutes, (route) => [
+      ...caches.rolloutsOnRoute({ resource: resources.ingressRoutes, key: keyOf(route) }),
+      ...matchedBy(route, caches),
+    ]),
+    follow<KubernetesObject>(resources.middlewares, stores.middlewares, (middleware) =>
+      caches.rolloutsOn('Middleware', keyOf(middleware)),
     ),
     follow<Service>(resources.services, stores.services, (service) => caches.rolloutsOn('Service', keyOf(service))),
     follow<EndpointSlice>(resources.endpointSlices, stores.endpointSlices, (slice) =>
@@ -150,11 +162,12 @@ function keepFresh<T extends KubernetesObject>(store: Pick<Store<T>, 'get' | 'ap
   if (store.get(keyOf(object))?.metadata.uid === object.metadata.uid) store.apply(object);
 }
 
-type RolloutIndex = 'Route' | 'Service' | WorkloadKind;
+type RolloutIndex = 'Route' | 'Middleware' | 'Service' | WorkloadKind;
 
 interface Stores extends WorkloadStores {
   readonly rollouts: Store<Rollout, RolloutIndex>;
   readonly ingressRoutes: Store<IngressRoute, 'service'>;
+  readonly middlewares: Store<KubernetesObject>;
   readonly services: Store<Service>;
   readonly endpointSlices: Store<EndpointSlice, 'service'>;
 }
@@ -164,6 +177,7 @@ function createStores(): Stores {
     rollouts: new Store<Rollout, RolloutIndex>({
       indexes: {
         Route: routesOf,
+        Middleware: middlewaresOf,
         Service: servicesOf,
         Deployment: workloadsOf('Deployment'),
         StatefulSet: workloadsOf('StatefulSet'),
@@ -175,6 +189,7 @@ function createStores(): Stores {
       indexes: { service: listedBy },
       transform: keptIngressRoute,
     }),
+    middlewares: new Store<KubernetesObject>({ transform: keptMiddleware }),
     services: new Store<Service>({ transform: keptService }),
     endpointSlices: new Store<EndpointSlice, 'service'>({
       indexes: { service: (slice) => [serviceKeyOf(slice)] },
@@ -195,6 +210,7 @@ function createCaches(stores: Stores): Caches {
       const listing = stores.ingressRoutes.byIndex('service', key);
       return listing.map((route) => asRoute(resources.ingressRoutes, route));
     },
+    middleware: (key) => stores.middlewares.get(key),
     service: (key) => stores.services.get(key),
     ...workloadCaches(stores),
     endpointSlices: (key) => stores.endpointSlices.byIndex('service', key),
@@ -204,6 +220,7 @@ function createCaches(stores: Stores): Caches {
       if (rollout !== undefined) keepFresh(stores.rollouts, rollout);
       if (route !== undefined) keepFresh(stores.ingressRoutes, route.object);
     },
+    forget: ({ object }) => void stores.ingressRoutes.delete(object),
   };
 }
 
@@ -238,6 +255,14 @@ function placeOf({ resource, key }: RouteId): string {
   return `${resource.plural}.${resource.group} ${key}`;
 }
 
+function middlewaresOf({ metadata, spec }: Rollout): readonly string[] {
+  const { middlewares = [] } = spec.canary;
+  return inNamespace(
+    metadata.namespace,
+    middlewares.map(({ name }) => name),
+  );
+}
+
 function servicesOf({ metadata, spec, status }: Rollout): readonly string[] {
   return inNamespace(metadata.namespace, [
     spec.stable.service,
@@ -249,6 +274,12 @@ function servicesOf({ metadata, spec, status }: Rollout): readonly string[] {
 
 function inNamespace(namespace: string | undefined, names: readonly (string | undefined)[]): readonly string[] {
   return [...new Set(names.filter((name) => name !== undefined).map((name) => `${namespace ?? ''}/${name}`))];
+}
+
+/** matchedBy is the Rollout whose match route is called so, whoever has made it. */
+function matchedBy(route: IngressRoute, caches: Caches): readonly ObjectKey[] {
+  const key = rolloutKeyOf(keyOf(route));
+  return key === undefined || caches.rollout(key) === undefined ? [] : [key];
 }
 
 /** rivalsOf: when a Rollout changes or goes, another one on its route or services may become the one that keeps it. */

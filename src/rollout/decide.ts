@@ -36,6 +36,7 @@ import {
   rollbackPending,
 } from './rollback.ts';
 import { drifted, stableLost } from './drift.ts';
+import { withExposure } from './exposure.ts';
 import { routeGone, routeRecreated, ruleAdded } from './route.ts';
 import { firstSight, isUndecided, notReady, resting, retryAsked } from './start.ts';
 import { isAtRest, isWorthWriting, statusSchema } from './status.ts';
@@ -125,9 +126,9 @@ const questions: readonly Question[] = [
 export function decide(observation: Observation): Decision {
   for (const question of questions) {
     const decision = question(observation);
-    if (decision !== undefined) return answered(observation, fence(observation, decision));
+    if (decision !== undefined) return withExposure(observation, answered(observation, fence(observation, decision)));
   }
-  return wait(observation, unchanged(observation));
+  return withExposure(observation, wait(observation, unchanged(observation)));
 }
 
 /** These answer a command also where something else decides, and go on deciding: a rollback that waits, a stable that is gone. */

@@ -1,5 +1,6 @@
 /** What `decide` may answer: a closed union, each with the status that shall be true afterwards. */
 import type { RolloutStatus } from '../api/rollout-status.ts';
+import type { IngressRoute } from '../api/traefik.ts';
 import type { Target } from '../traffic/merge.ts';
 import type { PodTemplate } from './observation.ts';
 
@@ -27,16 +28,32 @@ export interface Refused {
  * Decision is one reconcile's answer.
  * - Wait: only status may change.
  * - Raise: status first, then the route, so that after a crash the traffic is never above what status allows.
- * - Lower: the route first, then status; `refused` is written instead where the route write failed.
+ * - Lower: the route first, then status; `refused` is written instead where the route write failed. In between goes the
+ *   match route, where it has to.
  * - Copy: the stable workload first, then status: after a crash its pod template tells that it was written.
+ * - Expose: write the match route, in place of `present` where there is one; nothing else.
+ * - Conceal: delete the match route; nothing else.
  * - Claim, Release: add or remove the finalizer; nothing else.
  * - Acknowledge: remove the annotation of a handled command; nothing else.
  */
 export type Decision =
   | (Outcome & { readonly kind: 'Wait' })
   | (Outcome & { readonly kind: 'Raise'; readonly target: Target })
-  | (Outcome & { readonly kind: 'Lower'; readonly target: Target; readonly refused: Refused })
+  | (Outcome & {
+      readonly kind: 'Lower';
+      readonly target: Target;
+      readonly refused: Refused;
+      /** conceal is the match route that goes with it. */
+      readonly conceal?: IngressRoute;
+    })
   | (Outcome & { readonly kind: 'Copy'; readonly template: PodTemplate })
+  | {
+      readonly kind: 'Expose';
+      readonly ingressRoute: IngressRoute;
+      readonly present: IngressRoute | undefined;
+      readonly requeueAfterMs: number;
+    }
+  | { readonly kind: 'Conceal'; readonly ingressRoute: IngressRoute }
   | { readonly kind: 'Claim' | 'Release' | 'Acknowledge' };
 
 /** finalizer is what keeps a Rollout with a touched route from vanishing before the route is put back. */

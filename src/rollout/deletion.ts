@@ -21,6 +21,12 @@ export const beingDeleted: Question = (observation) => {
   return isKept || !isOurs || remainingMs <= 0 ? { kind: 'Release' } : restore(observation, found, remainingMs);
 };
 
+/** isGivenUp tells whether trouble has held the deletion up for long enough. */
+export function isGivenUp({ rollout, nowMs }: Observation): boolean {
+  const deletedMs = parseTime(rollout.metadata.deletionTimestamp);
+  return deletedMs !== undefined && nowMs >= deletedMs + giveUpMs;
+}
+
 function restore(observation: Observation, found: Touched, remainingMs: number): Decision {
   const placement = place(observation, found, { kind: 'Baseline' });
   if (placement.isPlaced && placement.canaryPercent === 0) return { kind: 'Release' };

@@ -2,7 +2,7 @@
 import type { Verdict } from '../analysis/verdict.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-status.ts';
-import type { Route } from '../api/traefik.ts';
+import type { IngressRoute, Route } from '../api/traefik.ts';
 import type { Pair, Split } from '../traffic/split.ts';
 import type { Calendar } from './schedule.ts';
 import type { PlannedStep } from './steps.ts';
@@ -45,6 +45,14 @@ export interface RouteObservation {
   readonly split: Split;
   readonly writer: RouteWriter | undefined;
   readonly ingressClass?: string | undefined;
+}
+
+/** MatchRouteObservation is the IngressRoute of spec.canary.match, which is Sluice's own. */
+export interface MatchRouteObservation {
+  /** present is undefined where there is none, or one of somebody else's. */
+  readonly present: IngressRoute | undefined;
+  /** wanted is how the route and the spec would have it now; undefined where there is nothing to match, or no way to. */
+  readonly wanted: IngressRoute | undefined;
 }
 
 /** SourceObservation tells whether evidence could be had before anybody is exposed to the canary. */
@@ -106,6 +114,7 @@ export interface Observation {
   readonly route: RouteObservation | undefined;
   /** pair is the pair of the touched route if there is one (status.target), else that of the spec. */
   readonly pair: Pair;
+  readonly matchRoute: MatchRouteObservation;
   readonly stable: ArmObservation;
   readonly canary: ArmObservation;
   readonly canaryRevision: RevisionObservation | undefined;

@@ -46,10 +46,11 @@ function readChain(reader: Reader, isNegated: boolean, operator: '&&' | '||'): R
     if (peek(reader).kind !== operator) break;
     reader.next += 1;
   }
-  return join((operator === '&&') === isNegated ? 'Or' : 'And', operands);
+  return joinNodes((operator === '&&') === isNegated ? 'Or' : 'And', operands);
 }
 
-function join(kind: GroupNode['kind'], operands: readonly RuleNode[]): RuleNode {
+/** joinNodes returns what a chain of operands is as a node: itself where it is one, and no And within an And, no Or within an Or. */
+export function joinNodes(kind: GroupNode['kind'], operands: readonly RuleNode[]): RuleNode {
   const [only] = operands;
   if (operands.length === 1 && only !== undefined) return only;
   return { kind, operands: operands.flatMap((operand) => (operand.kind === kind ? operand.operands : [operand])) };

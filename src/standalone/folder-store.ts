@@ -46,7 +46,7 @@ import { contentIn, idOf, objectOf, type Content } from './object-record.ts';
 import { isSlice, ObjectTable, type PresentedEndpoints } from './object-table.ts';
 import { fileDisk, prepareDirectory, readState, type StateDisk } from './state-file.ts';
 import { lockState } from './state-lock.ts';
-import { createObject, patchStatusOf, patchWith, type Checks } from './write-object.ts';
+import { createObject, deleteObject, patchStatusOf, patchWith, type Checks } from './write-object.ts';
 
 /** FolderStoreOptions: `stateDirectory` may lie in `directory`; it is no part of it then. */
 export interface FolderStoreOptions {
@@ -226,6 +226,15 @@ class OpenFolderStore implements FolderStore {
     const write = createObject(this.#checks(kind), object);
     const what = `The creation of ${kind.kind} ${object.metadata.name}`;
     return (await this.#queue.write(what, write, options)) as WriteOutcome<T>;
+  }
+
+  async delete<T extends KubernetesObject>(
+    kind: ResourceKind,
+    object: T,
+    options?: CallOptions,
+  ): Promise<WriteOutcome<T>> {
+    const what = `The deletion of ${kind.kind} ${object.metadata.name}`;
+    return (await this.#queue.write(what, deleteObject(this.#checks(kind), object), options)) as WriteOutcome<T>;
   }
 
   problems(): readonly FolderProblem[] {

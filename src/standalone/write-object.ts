@@ -1,7 +1,7 @@
 /** The writes of the ObjectStore port, each as a change of a draft. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { formatFieldPath } from '../api/field-path.ts';
-import type { KubernetesObject, ResourceKind } from '../api/kubernetes.ts';
+import { keyOf, type KubernetesObject, type ResourceKind } from '../api/kubernetes.ts';
 import { applyMergePatch, isSame } from '../api/merge-patch.ts';
 import type { JsonPatchOperation, WriteOutcome } from '../api/object-store.ts';
 import { SluiceError } from '../errors.ts';
@@ -12,8 +12,10 @@ import {
   contentOf,
   createdRecord,
   hasFinalizers,
+  idOf,
   objectOf,
   recordId,
+  withDeletion,
   withStatus,
   withWrite,
   type Content,
@@ -89,6 +91,21 @@ export function createObject(checks: Checks, object: KubernetesObject): Write {
     const row: Row = isTransient ? { record, isTransient } : { record };
     draft.put(row);
     return written(checks, row);
+  };
+}
+
+/** deleteObject removes an object; what a file defines is there again at once, as another object. */
+export function deleteObject(checks: Checks, object: KubernetesObject): Write {
+  return (draft) => {
+    const row = draft.get(idOf(checks.kind, keyOf(object)));
+    if (row === undefined) return { kind: 'Missing' };
+    const { record } = row;
+    if (record.uid !== object.metadata.uid) {
+      return { kind: 'Conflict', message: `${nameOf(contentIn(record))} is another object by now.` };
+    }
+    if (!hasFinalizers(record)) finishDeletion(draft, row, checks.definitions());
+    else if (record.deletedAt === undefined) draft.put({ ...row, record: withDeletion(record, draft.stamp()) });
+    return { kind: 'Written', object };
   };
 }
 

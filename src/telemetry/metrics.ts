@@ -44,7 +44,7 @@ export interface Metrics {
   auditRepaired(kind: string, repair: string): void;
   eventDropped(): void;
   write(
-    kind: 'Route' | 'Status' | 'Metadata' | 'Template',
+    kind: 'Route' | 'MatchRoute' | 'Status' | 'Metadata' | 'Template',
     result: 'Written' | 'Conflict' | 'Missing' | 'Unknown',
   ): void;
   sample(result: string): void;

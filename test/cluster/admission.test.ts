@@ -188,9 +188,47 @@ test('the controller claims and lets go of any Rollout, whoever wrote it', async
   expect(await as(controllerUser, letGo)).toBe('done');
 });
 
-test('the policy is one that the API server has found no fault with', async () => {
-  const policy = JSON.parse(
-    await cluster.kubectl(['get', 'validatingadmissionpolicy', 'sluice-rollouts', '-o', 'json']),
-  ) as { readonly status?: { readonly typeChecking?: { readonly expressionWarnings?: readonly unknown[] } } };
-  expect(policy.status?.typeChecking?.expressionWarnings ?? []).toEqual([]);
+describe('an IngressRoute', () => {
+  const owner = { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', name: 'matched', uid: 'uid-of-matched' };
+  const route = (name: string, owners: readonly object[]): string =>
+    JSON.stringify({
+      apiVersion: 'traefik.io/v1alpha1',
+      kind: 'IngressRoute',
+      metadata: { name, namespace: 'web', ownerReferences: owners },
+      spec: { routes: [] },
+    });
+  const create = (name: string, owners: readonly object[], user = controllerUser): Promise<string> =>
+    as(user, ['create', '-f', '-'], route(name, owners));
+
+  test('is created and deleted by the controller where it is the match route of a Rollout', async () => {
+    expect(await create('matched-canary-match', [owner])).toBe('done');
+    expect(await as(controllerUser, ['delete', 'ingressroute', 'matched-canary-match'])).toBe('done');
+  });
+
+  test.each([
+    ['of another name', 'matched', [owner]],
+    ['of no Rollout', 'matched-canary-match', []],
+    ['of another Rollout', 'matched-canary-match', [{ ...owner, name: 'other' }]],
+    ['of a Deployment', 'matched-canary-match', [{ ...owner, apiVersion: 'apps/v1', kind: 'Deployment' }]],
+    ["of somebody else's Rollout", 'matched-canary-match', [{ ...owner, apiVersion: 'argoproj.io/v1alpha1' }]],
+  ])('%s is not created by the controller', async (_title, name, owners) => {
+    expect(await create(name, owners)).toContain('Sluice creates and deletes only <rollout>-canary-match');
+  });
+
+  test('of a user is not deleted by the controller, and is nothing to the policy where anybody else does it', async () => {
+    await grant('router', [['traefik.io', 'ingressroutes', 'create delete get']]);
+    await eventually(async () => (await create('users', [], 'router')) === 'done');
+    expect(await as(controllerUser, ['delete', 'ingressroute', 'users'])).toContain('is of no Rollout');
+    expect(await as('router', ['delete', 'ingressroute', 'users'])).toBe('done');
+  });
 });
+
+test.each(['sluice-rollouts', 'sluice-match-routes'])(
+  'the policy %s is one that the API server has found no fault with',
+  async (name) => {
+    const policy = JSON.parse(await cluster.kubectl(['get', 'validatingadmissionpolicy', name, '-o', 'json'])) as {
+      readonly status?: { readonly typeChecking?: { readonly expressionWarnings?: readonly unknown[] } };
+    };
+    expect(policy.status?.typeChecking?.expressionWarnings ?? []).toEqual([]);
+  },
+);

@@ -3,6 +3,7 @@
  * ways. Each row is a sentence, the YAML of a spec, and what a refused person has to read, beginning with the field.
  */
 
+import { matchRows } from './crd-corpus-match.ts';
 import { oddRows } from './crd-corpus-odd.ts';
 
 /** Row is accepted where `says` is empty; else all its texts must stand in what kubectl answers. */
@@ -898,5 +899,6 @@ export const rows: readonly Row[] = [
     'schedule: {freezes: [{from: "2026-12-24", to: "2026-12-27T00:00:00Z"}]}',
     'spec.schedule.freezes[0].from: Invalid value: "2026-12-24"',
   ),
+  ...matchRows,
   ...oddRows,
 ];

@@ -296,6 +296,7 @@ describe('route, stable, canary and promotion', () => {
     ['canary', { canary: { service: 'another' } }],
     ['canary.nativeLB', { canary: { nativeLB: true } }],
     ['promotion', { promotion: { mode: 'Copy' } }],
+    ['canary.match', { canary: { match: [{ headers: { 'X-Canary': { exact: 'always' } } }] } }],
   ] as const;
 
   test.each(['Progressing', 'Paused', 'Promoting', 'RollingBack', 'Degraded'] as const)(

@@ -66,7 +66,7 @@ function roleOf(name: string): Role {
 describe('manifests/base', () => {
   test('is applied without an error or a warning', () => {
     expect(applied).toMatchObject({ code: 0, stderr: '' });
-    expect(applied.stdout.trim().split('\n')).toHaveLength(14);
+    expect(applied.stdout.trim().split('\n')).toHaveLength(16);
   });
 
   test('has the CRD of this tree in it', () => {
@@ -314,10 +314,13 @@ describe('the rights of the controller', () => {
     }
     const services = [{ name: 'shop-stable', port: 80 }];
     await putIngressRoute(cluster, { namespace, name: 'shop', host: 'shop.example', services });
+    const middleware = { metadata: { namespace, name: 'mark' }, spec: { addPrefix: { prefix: '/canary' } } };
+    await applyObject(cluster, resources.middlewares, middleware);
+    const match = [{ headers: { 'X-Canary': { exact: 'always' } } }];
     const spec = {
       route: { name: 'shop' },
       stable: { service: 'shop-stable' },
-      canary: { service: 'shop-canary' },
+      canary: { service: 'shop-canary', match, middlewares: [{ name: 'mark' }] },
       revision: '1',
       // Several raises, each of which may meet somebody else's write.
       steps: [

@@ -480,6 +480,38 @@ const contract: Readonly<Record<string, (context: Context) => Promise<void>>> = 
     expect(watch.summary()).toEqual(['Modified a', 'Deleted a']);
   },
 
+  'deletes the object that was read, although it has changed since': async (context) => {
+    const { add, get, keyFor, kind, store } = context;
+    const read = await add('a');
+    written(await store.patch(kind, keyFor('a'), [{ op: 'replace', path: '/spec/paused', value: true }]));
+    const watch = collect(context, versionOf(await get('a')));
+    expect(await store.delete(kind, read)).toEqual({ kind: 'Written', object: read });
+    await watch.until(1);
+    await watch.stop();
+    expect(await get('a')).toBeUndefined();
+    expect(watch.summary()).toEqual(['Deleted a']);
+    expect((await store.delete(kind, read)).kind).toBe('Missing');
+  },
+
+  'deletes no other object of the name': async ({ add, get, keyFor, kind, remove, store }) => {
+    const first = await add('a');
+    await remove(keyFor('a'));
+    const second = await add('a');
+    expect((await store.delete(kind, first)).kind).toBe('Conflict');
+    expect(await get('a')).toEqual(second);
+  },
+
+  'lets what it deletes go only with its last finalizer': async ({ add, get, keyFor, kind, store }) => {
+    await add('a');
+    const finalizers = { op: 'add', path: '/metadata/finalizers', value: ['sluice.dev/test'] } as const;
+    const held = written(await store.patch<ContractObject>(kind, keyFor('a'), [finalizers]));
+    expect((await store.delete(kind, held)).kind).toBe('Written');
+    expect((await store.delete(kind, held)).kind).toBe('Written');
+    expect((await get('a'))?.metadata.deletionTimestamp).toBeTypeOf('string');
+    written(await store.patch(kind, keyFor('a'), [{ op: 'remove', path: '/metadata/finalizers' }]));
+    expect(await get('a')).toBeUndefined();
+  },
+
   'makes no write that is not permitted, and asks in the step in which it would begin': async ({
     add,
     get,

@@ -7,7 +7,7 @@ import { decide } from '../../src/rollout/decide.ts';
 import type { ReplicaFinding } from '../../src/rollout/observation.ts';
 import { isAtRest, isHolding } from '../../src/rollout/status.ts';
 import { roleOf } from '../../src/traffic/split.ts';
-import { shopPair, shopRoutes } from '../support/rollout-builders.ts';
+import { rolloutSpec, shopPair, shopRoutes } from '../support/rollout-builders.ts';
 import { World, type Stepped } from '../support/world.ts';
 
 type Kind = Verdict['kind'];
@@ -27,6 +27,8 @@ type Event =
   | { readonly type: 'Replicas'; readonly kinds: readonly ReplicaFinding['kind'][] | undefined }
   | { readonly type: 'Conflict' }
   | { readonly type: 'AddRule' }
+  | { readonly type: 'MatchRoute'; readonly change: 'Deleted' | 'Edited' }
+  | { readonly type: 'Middleware'; readonly isThere: boolean }
   | { readonly type: 'Forbid'; readonly isForbidden: boolean }
   | { readonly type: 'ForbidCopy'; readonly isForbidden: boolean }
   | { readonly type: 'Manage'; readonly applier: string | undefined }
@@ -111,6 +113,11 @@ const anyEvents = fc.array(
         .constantFrom(undefined, 'argocd-controller')
         .map((applier) => ({ type: 'Manage', applier }) as const),
     },
+    { weight: 1, arbitrary: fc.boolean().map((isThere) => ({ type: 'Middleware', isThere }) as const) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('Deleted', 'Edited').map((change) => ({ type: 'MatchRoute', change }) as const),
+    },
     {
       weight: 1,
       arbitrary: fc.constantFrom<Event>(
@@ -142,6 +149,8 @@ interface Beginning {
   readonly routes: readonly Route[];
   readonly ranMs: number;
   readonly mode: 'Hold' | 'Copy';
+  /** isMatched: some requests always reach the canary. */
+  readonly isMatched: boolean;
 }
 
 /** beginnings are before the start, in the first, second and last step, in the Hold, and on the way back to stable. */
@@ -149,14 +158,22 @@ const beginnings: fc.Arbitrary<Beginning> = fc.record({
   routes: fc.constantFrom(shopRoutes, listingCanary),
   ranMs: fc.constantFrom(0, 10_000, 100_000, 180_000, 400_000, 450_000),
   mode: fc.constantFrom('Hold', 'Copy'),
+  isMatched: fc.boolean(),
 });
 const steps = [
   { weight: 20, duration: '1m' },
   { weight: 50, duration: '1m' },
 ];
 
-function begin({ routes, ranMs, mode }: Beginning): World {
-  const world = new World({ routes, spec: { steps, promotion: { mode } } });
+const matching = {
+  ...rolloutSpec().canary,
+  match: [{ headers: { 'X-Canary': { exact: 'always' } } }],
+  middlewares: [{ name: 'mark' }],
+};
+
+function begin({ routes, ranMs, mode, isMatched }: Beginning): World {
+  const world = new World({ routes, spec: { steps, promotion: { mode }, ...(isMatched ? { canary: matching } : {}) } });
+  world.middlewares = ['mark'];
   if (ranMs > 0) world.run(Math.min(ranMs, 400_000));
   if (ranMs > 400_000) {
     if (mode === 'Hold') world.release('stable', 2);
@@ -201,6 +218,13 @@ const happenings: Happenings = {
   },
   Conflict: (world) => {
     world.beforeRouteWrite = () => world.touchRoute();
+  },
+  MatchRoute: (world, { change }) => {
+    world.matchRoute =
+      world.matchRoute && change === 'Edited' ? { ...world.matchRoute, spec: { routes: [] } } : undefined;
+  },
+  Middleware: (world, { isThere }) => {
+    world.middlewares = isThere ? ['mark'] : [];
   },
   Forbid: (world, { isForbidden }) => {
     world.isRouteForbidden = isForbidden;
@@ -288,6 +312,25 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
             if (world.status.progress === undefined && world.rollout !== undefined)
               expect(world.percent, world.state).toBe(0);
           });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('leaves no match route where the canary has no part of the route, no endpoint, or is not on its way', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin({ ...beginning, isMatched: true });
+        for (const event of events) {
+          happen(world, event);
+          checked(world, ({ decision, acted }) => {
+            // Whoever reads that it is over finds it so.
+            const isOver =
+              'status' in decision && acted === 'Done' && decision.status.progress?.direction !== 'Forward';
+            if (isOver && decision.kind === 'Lower') expect(world.matchRoute, world.state).toBeUndefined();
+          });
+          expectMatchRouteInPlace(world);
         }
       }),
       runs,
@@ -643,6 +686,7 @@ function calm(world: World, minute: number): void {
   Object.assign(world.endpoints, { stable: 5, canary: 5 });
   Object.assign(world, { verdict: 'Pass', isRouteForbidden: false, freezes: [], replicas: undefined });
   Object.assign(world, { isTemplateForbidden: false, applier: undefined });
+  world.middlewares = ['mark'];
   for (const arm of ['stable', 'canary'] as const) world.release(arm, 9);
   world.edit({
     paused: false,
@@ -663,6 +707,18 @@ function calm(world: World, minute: number): void {
 
 function isEnded({ status }: World): boolean {
   return status.progress === undefined && (status.phase === 'Succeeded' || status.phase === 'Failed');
+}
+
+function expectMatchRouteInPlace(world: World): void {
+  const { matchRoute, rollout, status } = world;
+  if (world.isRouteForbidden || matchRoute === undefined || rollout === undefined) return;
+  expect(status.progress?.direction, world.state).toBe('Forward');
+  expect(world.percent, world.state).toBeGreaterThan(0);
+  expect(world.endpoints.canary, world.state).toBeGreaterThan(0);
+  expect(rollout.metadata.deletionTimestamp, world.state).toBeUndefined();
+  // A newer controller may have meant something else by it.
+  if ((status.schema ?? 1) > 1) return;
+  expect(matchRoute, world.state).toMatchObject({ spec: world.observe().observation.matchRoute.wanted?.spec });
 }
 
 /** isHelpless is where the canary may have more than it should, because there is nowhere else to send the traffic. */
@@ -706,6 +762,7 @@ function durable(world: World): object {
     copy: world.status.copy,
     stableImage,
     handledCommand,
+    matchRoute: world.matchRoute?.spec,
     weights: history.map((entry) => entry.weight).filter((weight, index, all) => weight !== all[index - 1]),
   };
 }

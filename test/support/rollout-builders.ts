@@ -123,6 +123,7 @@ export function observation(over: Partial<Observation> = {}): Observation {
     problems: [],
     route: routeObservation(),
     pair: shopPair,
+    matchRoute: { present: undefined, wanted: undefined },
     stable: { service: 'shop-stable', readyEndpoints: 2 },
     canary: { service: 'shop-canary', readyEndpoints: 2 },
     canaryRevision: { value: 'canary-2', settled: true, message: '' },

@@ -71,6 +71,10 @@ export class World {
   nowMs = Date.UTC(2026, 10, 21, 9, 0, 0);
   rollout: Rollout | undefined;
   ingressRoute: IngressRoute | undefined;
+  /** matchRoute is what is there under the name of the match route, whoever has made it. */
+  matchRoute: IngressRoute | undefined;
+  /** middlewares are the names of those that there are. */
+  middlewares: readonly string[] = [];
   /** verdict is what the canary is judged to be; Silence is where nothing is counted at the present step. */
   verdict: Verdict['kind'] | 'Silence' = 'Pass';
   source: SourceObservation = { kind: 'Ready' };
@@ -359,6 +363,10 @@ export class World {
         return this.#lower(observation, scene, decision);
       case 'Copy':
         return this.#copyTemplate(observation, decision);
+      case 'Expose':
+        return this.#writeMatchRoute(decision.ingressRoute);
+      case 'Conceal':
+        return this.#writeMatchRoute(undefined);
       default:
         return decision satisfies never;
     }
@@ -403,6 +411,7 @@ export class World {
     try {
       const acted = this.#writeRoute(observation, scene, { ...decision, status, direction: 'Lower' });
       if (acted === 'Again') return 'Again';
+      if (decision.conceal !== undefined) this.#writeMatchRoute(undefined);
     } catch (error) {
       if (error instanceof Forbidden) this.#refused(observation, decision);
       throw error;
@@ -431,6 +440,20 @@ export class World {
     this.beforeRouteWrite = undefined;
     interfere?.();
     return this.#patchRoute(operations, to.direction);
+  }
+
+  #writeMatchRoute(ingressRoute: IngressRoute | undefined): 'Done' {
+    this.#spendWrite();
+    if (this.isRouteForbidden) throw new Forbidden('ingressroutes.traefik.io "shop-canary-match" is forbidden');
+    this.#version += 1;
+    const { metadata } = this.matchRoute ?? {};
+    const identity = { uid: metadata?.uid ?? `match-${this.#version}`, resourceVersion: `${this.#version}` };
+    this.matchRoute =
+      ingressRoute &&
+      (JSON.parse(
+        JSON.stringify({ ...ingressRoute, metadata: { ...ingressRoute.metadata, ...identity } }),
+      ) as IngressRoute);
+    return 'Done';
   }
 
   #patchRoute(operations: readonly JsonPatchOperation[], kind: 'Raise' | 'Lower'): 'Done' | 'Again' {
@@ -525,13 +548,19 @@ export class World {
     return this.ingressRoute && asRoute(resources.ingressRoutes, this.ingressRoute);
   }
 
+  #matchRouteObject(): RouteObject | undefined {
+    return this.matchRoute && asRoute(resources.ingressRoutes, this.matchRoute);
+  }
+
   #caches(): Caches {
     const armOf = (key: ObjectKey): Arm | undefined =>
       key === 'web/shop-stable' ? 'stable' : key === 'web/shop-canary' ? 'canary' : undefined;
     return {
       rollout: () => this.rollout,
-      route: ({ key }) => [this.#routeObject()].find((route) => route?.key === key),
+      route: ({ key }) => [this.#routeObject(), this.#matchRouteObject()].find((route) => route?.key === key),
       routesTo: (key) => (armOf(key) === undefined ? [] : [this.#routeObject()].filter((route) => route !== undefined)),
+      middleware: (key) =>
+        this.middlewares.map((name) => ({ metadata: { namespace: 'web', name } })).find((one) => keyOf(one) === key),
       service: (key) => (armOf(key) === undefined ? undefined : service(key)),
       workload: (kind, key) => {
         const arm = armOf(key);
@@ -550,6 +579,7 @@ export class World {
       rolloutsOn: () => (this.rollout === undefined ? [] : [keyOf(this.rollout)]),
       rolloutsOnRoute: () => (this.rollout === undefined ? [] : [keyOf(this.rollout)]),
       remember: () => undefined,
+      forget: () => undefined,
     };
   }
 }

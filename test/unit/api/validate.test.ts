@@ -9,6 +9,7 @@ import { rollout as buildRollout } from '../../support/rollout-builders.ts';
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
+  readonly additionalProperties?: Schema;
   readonly 'x-kubernetes-validations'?: readonly { readonly message: string }[];
 }
 
@@ -18,7 +19,9 @@ function rulesOf(schema: Schema, field = ''): readonly string[] {
   const inner = Object.entries(schema.properties ?? {}).flatMap(([name, property]) =>
     rulesOf(property, field === '' ? name : `${field}.${name}`),
   );
-  return [...own, ...inner, ...(schema.items === undefined ? [] : rulesOf(schema.items, `${field}[]`))];
+  const items = schema.items === undefined ? [] : rulesOf(schema.items, `${field}[]`);
+  const { additionalProperties: values } = schema;
+  return [...own, ...inner, ...items, ...(values === undefined ? [] : rulesOf(values, `${field}{}`))];
 }
 
 test('each CEL rule of the CRD has its counterpart, and there are no others', () => {

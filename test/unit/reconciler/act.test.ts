@@ -5,7 +5,8 @@ import type { HistoryEntry, RolloutStatus, RolloutTarget } from '../../../src/ap
 import type { IngressRoute } from '../../../src/api/traefik.ts';
 import { formatTime } from '../../../src/clock.ts';
 import { SluiceError } from '../../../src/errors.ts';
-import { act, type Acted } from '../../../src/reconciler/act.ts';
+import { act } from '../../../src/reconciler/act.ts';
+import type { Acted } from '../../../src/reconciler/fenced-write.ts';
 import type { Grant } from '../../../src/reconciler/ownership.ts';
 import { finalizer, type Decision, type Notice } from '../../../src/rollout/decision.ts';
 import { commandAnnotation, commandByAnnotation, readCommand } from '../../../src/rollout/verbs.ts';

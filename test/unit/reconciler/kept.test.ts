@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Rollout } from '../../../src/api/rollout.ts';
-import { keptEndpointSlice, keptIngressRoute, keptRollout, keptService } from '../../../src/reconciler/kept.ts';
+import {
+  keptEndpointSlice,
+  keptIngressRoute,
+  keptMiddleware,
+  keptRollout,
+  keptService,
+} from '../../../src/reconciler/kept.ts';
 import {
   keptControllerRevision,
   keptDaemonSet,
@@ -49,7 +55,7 @@ describe('what the caches keep', () => {
     });
   });
 
-  it('of an IngressRoute is its rules, and who wrote them', () => {
+  it('of an IngressRoute is its spec, and who wrote its rules', () => {
     const time = '2026-11-21T09:30:00Z';
     const kept = keptIngressRoute({
       metadata: {
@@ -67,22 +73,31 @@ describe('what the caches keep', () => {
         ...meta,
         managedFields: [{ manager: 'sluice', time, fieldsV1: { 'f:spec': { 'f:routes': {} } } }],
       },
-      spec: { routes: shopRoutes },
+      spec: { entryPoints: ['web'], routes: shopRoutes, tls: { secretName: 'shop' } },
     });
   });
 
-  it('of an IngressRoute is its class, by whichever of the two ways it is written', () => {
-    const annotations = { ...metadata.annotations, 'kubernetes.io/ingress.class': 'edge' };
-    expect(keptIngressRoute({ metadata: { ...metadata, annotations }, spec: {} }).metadata.annotations).toEqual({
-      'kubernetes.io/ingress.class': 'edge',
+  it('of an IngressRoute is also for which Traefik and of which Rollout it is', () => {
+    const owner = { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', name: 'shop', uid: 'r' };
+    const kept = keptIngressRoute({
+      metadata: {
+        ...metadata,
+        annotations: { 'kubernetes.io/ingress.class': 'internal', 'meta.helm.sh/release-name': 'shop' },
+        ownerReferences: [{ ...owner, kind: 'Application' }, owner],
+      },
+      spec: {},
     });
-    expect(keptIngressRoute({ metadata, spec: { ingressClassName: 'edge' } }).spec).toEqual({
-      ingressClassName: 'edge',
+    expect(kept.metadata).toEqual({
+      ...meta,
+      annotations: { 'kubernetes.io/ingress.class': 'internal' },
+      ownerReferences: [owner],
+      managedFields: [],
     });
   });
 
-  it('of an IngressRoute without rules is that it has none', () => {
-    expect(keptIngressRoute({ metadata, spec: { entryPoints: ['web'] } }).spec).toEqual({});
+  it('of a Middleware is that it is there', () => {
+    const middleware = { metadata, spec: { basicAuth: { secret: 'users' } } };
+    expect(keptMiddleware(middleware)).toEqual({ metadata: meta });
   });
 
   it('of a Service is its ports', () => {

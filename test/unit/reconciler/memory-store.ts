@@ -14,7 +14,7 @@ import { SluiceError } from '../../../src/errors.ts';
 
 /** Attempt is a write before it is made. */
 export interface Attempt {
-  readonly verb: 'patch' | 'patchStatus';
+  readonly verb: 'create' | 'delete' | 'patch' | 'patchStatus';
   readonly kind: string;
 }
 
@@ -127,8 +127,53 @@ export class MemoryStore implements ObjectStore {
     return this.#write(kind, key, { verb: 'patchStatus', apply, ...options });
   }
 
-  create(): never {
-    throw new Error('nothing is created through this store');
+  async create<T extends KubernetesObject>(
+    kind: ResourceKind,
+    object: T,
+    options: CallOptions = {},
+  ): Promise<WriteOutcome<T>> {
+    const isThere = this.read(kind, keyOf(object)) !== undefined;
+    return this.#change({ kind, verb: 'create', isRefused: isThere, ...options }, () => {
+      const uid = `uid-${this.#version + 1}`;
+      return this.put(kind, { ...object, metadata: { ...object.metadata, uid } });
+    });
+  }
+
+  async delete<T extends KubernetesObject>(
+    kind: ResourceKind,
+    object: T,
+    options: CallOptions = {},
+  ): Promise<WriteOutcome<T>> {
+    const present = this.read(kind, keyOf(object));
+    if (present === undefined) {
+      this.writes.push(`delete ${kind.kind} Missing`);
+      return { kind: 'Missing' };
+    }
+    const isRefused = present.metadata.uid !== object.metadata.uid;
+    return this.#change({ kind, verb: 'delete', isRefused, ...options }, () => {
+      this.remove(kind, keyOf(object));
+      return object;
+    });
+  }
+
+  /** #change makes a write that is refused or made whole. */
+  #change<T extends KubernetesObject>(
+    attempt: {
+      readonly kind: ResourceKind;
+      readonly verb: 'create' | 'delete';
+      readonly isRefused: boolean;
+      readonly permit?: CallOptions['permit'];
+    },
+    make: () => T,
+  ): WriteOutcome<T> {
+    const { kind, verb, isRefused, permit } = attempt;
+    this.beforeWrite({ verb, kind: kind.kind });
+    if (permit?.() === false) throw new SluiceError('NotLeading', `The ${verb} was not permitted.`);
+    this.writes.push(`${verb} ${kind.kind} ${isRefused ? 'Conflict' : 'Written'}`);
+    if (isRefused) return { kind: 'Conflict', message: 'another object has the name' };
+    const object = make();
+    this.afterWrite({ verb, kind: kind.kind });
+    return { kind: 'Written', object };
   }
 
   #write<T extends KubernetesObject>(
