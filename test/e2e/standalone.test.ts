@@ -108,7 +108,7 @@ describe('a release without a cluster', { timeout: 300_000 }, () => {
     const traffic = load();
     await shop.writeRollout({ steps: steps([30, 60, 100], 1.5), analysis });
     const before = await shop.snapshot();
-    await shop.until(({ phase }) => phase === 'Progressing');
+    await shop.until(({ conditions = [] }) => conditions.some(({ reason }) => reason === 'Verified'));
     const second = await runProgram([shop.directory, '--state', shop.state]);
     expect(second).toEqual({
       code: 2,

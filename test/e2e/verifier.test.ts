@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Condition, RolloutStatus } from '../../src/api/rollout-status.ts';
 import { traefikRouterName } from '../../src/api/traefik-names.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { freePort } from '../support/processes.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { installProxyRights, startSluiceProxy } from '../support/sluice-proxy.ts';
 import { shopNamespace, type Stage, startStage } from '../support/stage.ts';
@@ -15,6 +16,11 @@ const steps = (...weights: readonly number[]): readonly object[] =>
 
 function verified({ conditions = [] }: RolloutStatus): Condition | undefined {
   return conditions.find(({ type }) => type === 'TrafficVerified');
+}
+
+/** secureEntryPoint is one whose routers Traefik gives other names: it has settings of its own. */
+async function secureEntryPoint(): Promise<readonly string[]> {
+  return [`--entrypoints.secure.address=127.0.0.1:${await freePort()}`, '--entrypoints.secure.http.tls=true'];
 }
 
 describe('the replicas of the data plane', { timeout: 180_000 }, () => {
@@ -30,7 +36,7 @@ describe('the replicas of the data plane', { timeout: 180_000 }, () => {
     cut = await startFaultProxy(stage.cluster);
     await installProxyRights(stage.cluster);
     [second, proxy] = await Promise.all([
-      startTraefik({ cluster: { ...stage.cluster, url: cut.url.origin } }),
+      startTraefik({ cluster: { ...stage.cluster, url: cut.url.origin }, flags: await secureEntryPoint() }),
       startSluiceProxy({ cluster: stage.cluster, workers: 2 }),
     ]);
     const urls = [stage.traefik, second, proxy].map(({ apiUrl }) => apiUrl);
@@ -71,6 +77,8 @@ describe('the replicas of the data plane', { timeout: 180_000 }, () => {
 
   test('start the clock of a step when all of them have its weight, and say so', async () => {
     const shop = await open('prompt');
+    // To the second Traefik these are two routers, `web-…` and `secure-…`; the others know one of the entry points only.
+    await edit(shop, { spec: { entryPoints: ['web', 'secure'] } });
     await shop.applyRollout({ steps: steps(20, 100), analysis, revision: 'r1' });
     const at20 = await shop.until('20 % everywhere', (status) => verified(status)?.status === 'True');
     expect(at20.progress).toMatchObject({ weight: 20 });
