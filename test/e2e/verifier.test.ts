@@ -18,9 +18,10 @@ function verified({ conditions = [] }: RolloutStatus): Condition | undefined {
   return conditions.find(({ type }) => type === 'TrafficVerified');
 }
 
-/** secureEntryPoint is one whose routers Traefik gives other names: it has settings of its own. */
-async function secureEntryPoint(): Promise<readonly string[]> {
-  return [`--entrypoints.secure.address=127.0.0.1:${await freePort()}`, '--entrypoints.secure.http.tls=true'];
+/** ownSettings gives each of two entry points some of its own: Traefik puts their names in front of those of their routers. */
+async function ownSettings(): Promise<readonly string[]> {
+  const secure = [`--entrypoints.secure.address=127.0.0.1:${await freePort()}`, '--entrypoints.secure.http.tls=true'];
+  return [...secure, '--entrypoints.web.observability.metrics=true'];
 }
 
 describe('the replicas of the data plane', { timeout: 180_000 }, () => {
@@ -36,7 +37,7 @@ describe('the replicas of the data plane', { timeout: 180_000 }, () => {
     cut = await startFaultProxy(stage.cluster);
     await installProxyRights(stage.cluster);
     [second, proxy] = await Promise.all([
-      startTraefik({ cluster: { ...stage.cluster, url: cut.url.origin }, flags: await secureEntryPoint() }),
+      startTraefik({ cluster: { ...stage.cluster, url: cut.url.origin }, flags: await ownSettings() }),
       startSluiceProxy({ cluster: stage.cluster, workers: 2 }),
     ]);
     const urls = [stage.traefik, second, proxy].map(({ apiUrl }) => apiUrl);

@@ -144,11 +144,10 @@ describe('a weight that replicas are asked about', () => {
   it('that was promoted is not left either before it is in effect', () => {
     const world = open('NotYet');
     world.command('promote-full');
-    world.settle();
+    world.run(10_000);
     expect(world.percent).toBe(20);
     say(world, 'InEffect');
     world.settle();
-    world.run(3_000);
     expect(world.percent).toBe(100);
   });
 
