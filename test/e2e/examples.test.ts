@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Service, resources } from '../../src/api/kubernetes.ts';
 import type { IngressRoute } from '../../src/api/traefik.ts';
 import { type Backend, startBackend } from '../support/backend.ts';
+import { grantCopy } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Pod, startKubelet } from '../support/kubelet.ts';
 import type { Load } from '../support/load.ts';
@@ -130,6 +131,15 @@ const promises: Readonly<Record<string, (example: RunningExample) => Promise<voi
     await untilAt(0);
     expect((await until('the abort', ({ phase }) => phase === 'Failed')).reason).toBe('Aborted');
   },
+  copy: async ({ untilAt, command, kubectl }) => {
+    await untilAt(5);
+    await command('promote-full');
+    await untilAt(100);
+    await command('promote');
+    expect(await untilAt(95)).toMatchObject({ phase: 'Promoting' });
+    const image = 'jsonpath={.spec.template.spec.containers[0].image}';
+    expect(await kubectl('get', 'deployment', 'shop-stable', '-o', image)).toBe('registry.example/shop:2026.11.3');
+  },
   daemonset: async ({ file, untilAt, kubectl }) => {
     await untilAt(5);
     const kind = ['get', 'daemonsets', '-o', 'jsonpath={.items[*].status.numberReady}'];
@@ -212,7 +222,7 @@ const promises: Readonly<Record<string, (example: RunningExample) => Promise<voi
     await untilAt(2);
   },
   schedule: async (example) => {
-    const { status, untilAt, kubectl } = example;
+    const { status, until, untilAt, kubectl } = example;
     const says = await eventually(
       async () => {
         const now = await status();
@@ -230,8 +240,9 @@ const promises: Readonly<Record<string, (example: RunningExample) => Promise<voi
       await goesOn(example, 'v1');
       expect(example.load.since(0).byVersion['v2']).toBeUndefined();
       await kubectl(...patchSpec({ schedule: null }));
-    }
-    await untilAt(5);
+      // Its place in the queue of those that an opening lets go is up to a minute away.
+      await until('the opening', ({ reason, weight }) => reason === 'WindowOpened' || weight === 5);
+    } else await untilAt(5);
   },
   scrape: async ({ untilAt, command, load }) => {
     await untilAt(5);
@@ -263,6 +274,7 @@ beforeAll(async () => {
     running.push(await startBackend({ address, version: 'v2', errorRatio: 1 }));
   stage = await startStage({ targets: [`${metricsAddress.host}:${metricsAddress.port}`] });
   running.push(stage);
+  await grantCopy(stage);
   running.push(await startServer(scrapeAddress, scrapeTraefik));
   const { host, port } = scrapeAddress;
   await stage.startController({ args: [`--scrape-urls=http://${host}:${port}/metrics`, '--scrape-interval=1s'] });
