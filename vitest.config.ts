@@ -27,6 +27,8 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 180_000,
           fileParallelism: false,
+          // What runs side by side in one file mostly waits.
+          maxConcurrency: 10,
         },
       },
     ],

@@ -74,7 +74,9 @@ function hasSubject(observation: Observation, verb: string): boolean {
   const status = statusOf(observation);
   if (verb === 'retry') return status.phase === 'Failed' || isStuck(status);
   const isIdle = status.progress === undefined && (status.weight ?? 0) === 0;
-  return !isIdle || (verb === 'promote-full' && isUndecided(observation));
+  // The command names the revision of the status; another one that has come since is not what was meant.
+  const isMeant = status.revision === observation.canaryRevision?.value && isUndecided(observation);
+  return !isIdle || (verb === 'promote-full' && isMeant);
 }
 
 /** released removes the finalizer once the route is as it was and nothing will start: a start would claim it again. */

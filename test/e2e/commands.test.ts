@@ -163,10 +163,10 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
     const { shop, load, timeline } = await openWatched('size', 4);
     const more: Backend[] = [];
     for (const [address, version] of [
-      ['10.77.0.16', 'v1'],
-      ['10.77.0.17', 'v1'],
-      ['10.77.0.18', 'v2'],
+      ['10.77.0.1', 'v1'],
+      ['10.77.0.18', 'v1'],
       ['10.77.0.19', 'v2'],
+      ['10.77.0.20', 'v2'],
     ] as const)
       more.push(await startBackend({ address, version }));
     open.push(...more);
@@ -294,5 +294,49 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
     });
     await untilWeights(timeline, [30, 60, 0, 30]);
     expect(excesses(timeline.moments())).toEqual([]);
+  });
+
+  test('other things in the middle keeps its weight with edited steps, refuses another route, goes out with the promoted revision, and is not raised by an older controller', async () => {
+    const { shop, load, timeline } = await openWatched('edits', 8);
+    const steps = [
+      { weight: 30, duration: '10m' },
+      { weight: 100, duration: '2s' },
+    ];
+    await shop.applyRollout({ steps, analysis, revision: 'r1' });
+    await shop.untilAt(30);
+    await shop.command('promote-full');
+    await shop.until('the promotion', ({ reason }) => reason === 'Holding', 90_000);
+    await shop.command('promote-full');
+    await shop.until('the return', ({ reason }) => reason === 'Returned');
+    await edit(shop, { revision: 'r2' });
+    await shop.untilAt(30, ({ revision }) => revision === 'r2');
+    await edit(shop, { revision: 'r1' });
+    const reverted = await shop.until('the old revision', ({ reason }) => reason === 'Reverted');
+    expect(reverted).toMatchObject({ phase: 'Succeeded', weight: 0, revision: 'r1', promotedRevision: 'r1' });
+    expect(reverted.failedRevisions).toBeUndefined();
+    await expectShare(load, 0);
+
+    await edit(shop, { revision: 'r3' });
+    await shop.untilAt(30, ({ revision }) => revision === 'r3');
+    const other = { weight: 45, duration: '10m' };
+    await edit(shop, { steps: [{ weight: 20, duration: '1s' }, { weight: 25, duration: '1s' }, steps[0], other] });
+    await shop.until('the place in the edited steps', ({ step }) => step === '3/5');
+    await expect(edit(shop, { route: { name: 'other' } })).rejects.toThrow(/abort/);
+    await expectShare(load, 30);
+    await shop.command('promote');
+    await shop.untilAt(45);
+    const path = `${apiPathOf(resources.rollouts, { namespace: shopNamespace, name: 'edits' })}/status`;
+    const newer = [{ op: 'replace', path: '/status/schema', value: 2 }];
+    const answer = await stage.cluster.api('PATCH', path, newer, 'application/json-patch+json');
+    expect(answer.status).toBe(200);
+    await shop.command('promote');
+    await eventually(async () => (await shop.rollout())?.metadata.annotations?.['sluice.dev/command'] === undefined);
+    await expectShare(load, 45);
+    await shop.command('abort');
+    await shop.until('the abort', ({ phase }) => phase === 'Failed');
+    await expectShare(load, 0);
+    await untilWeights(timeline, [30, 100, 0, 30, 0, 30, 45, 0]);
+    expect(excesses(timeline.moments())).toEqual([]);
+    expect(load.since(0).failed).toBe(0);
   });
 });

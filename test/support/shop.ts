@@ -143,7 +143,9 @@ export async function openShop(stage: Stage, { name, number, services }: ShopOpt
 async function untilServed(shop: Shop): Promise<void> {
   const load = shop.load(20);
   try {
-    await eventually(() => (load.since(load.mark() - 200).byStatus[200] ?? 0) > 0, {
+    // Of a whole second: a busy machine takes more than a few milliseconds for an answer.
+    await eventually(() => (load.since(load.mark() - 1_000).byStatus[200] ?? 0) > 0, {
+      timeoutMs: 40_000,
       describe: `${shop.name}: Traefik to serve its host`,
     });
   } finally {

@@ -393,6 +393,16 @@ describe('promote-full', () => {
     expect(world.percent).toBe(0);
   });
 
+  it('does not begin a revision that has come since it was given', () => {
+    const world = begin['Failed']?.() ?? new World();
+    world.command('promote-full');
+    world.release('canary', 4);
+    world.settle();
+    expect(world.notices.at(-1)?.message).toBe('The command promote-full has nothing to do in phase Failed.');
+    expect(world.state).toBe(started);
+    expect(world.status.progress?.full).toBeUndefined();
+  });
+
   it('is carried out once when the process dies between the two writes', () => {
     const world = begin['Pending, window closed']?.() ?? new World();
     world.command('promote-full');
