@@ -1,6 +1,6 @@
 /** The controller is killed by SIGKILL in front of each write of a Copy; the end must be as without. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { app, becomeReady, grantCopy, images, pair, readDeployment, rollOut } from '../support/copies.ts';
+import { app, becomeReady, grantCopy, images, pair, readWorkload, rollOut } from '../support/copies.ts';
 import { type Gate, type Passage, startGate } from '../support/gate.ts';
 import { openShop, type Shop } from '../support/shop.ts';
 import { type Controller, type Stage, startStage } from '../support/stage.ts';
@@ -73,7 +73,7 @@ describe('the controller killed in a Copy', { timeout: 240_000 }, () => {
     await becomeReady(stage, `${name}-stable`);
     await shop.until('the return', ({ reason }) => reason === 'Returned', 120_000);
     const { phase, reason, weight, promotedRevision, revision, failedRevisions, copy, history } = await shop.status();
-    const stable = await readDeployment(stage, `${name}-stable`);
+    const stable = await readWorkload(stage, `${name}-stable`);
     expect(JSON.stringify((await shop.route()).spec)).toBe(before);
     return {
       status: { phase, reason, weight, failedRevisions, copy, isPromoted: promotedRevision === revision },

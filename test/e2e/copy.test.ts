@@ -1,6 +1,16 @@
-/** promotion.mode Copy with real Deployments: what was judged goes to stable while that has no traffic, and then traffic returns. */
+/** promotion.mode Copy with real workloads: what was judged goes to stable while that has no traffic, and then traffic returns. */
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
-import { app, becomeReady, deploy, grantCopy, images, pair, readDeployment, rollOut } from '../support/copies.ts';
+import {
+  app,
+  becomeReady,
+  deploy,
+  grantCopy,
+  images,
+  pair,
+  putNodes,
+  readWorkload,
+  rollOut,
+} from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { openShop, quickSteps, type Shop } from '../support/shop.ts';
 import { shopNamespace, type Stage, startStage } from '../support/stage.ts';
@@ -12,12 +22,15 @@ const steps = [
   { weight: 100, duration: '1s' },
 ];
 const promotion = { mode: 'Copy' };
+const auditPolicy =
+  'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived, ResponseStarted]\nrules: [{level: Metadata, users: ["system:serviceaccount:sluice-system:sluice"], resources: [{group: apps}]}]\n';
 const account = 'system:serviceaccount:sluice-system:sluice';
 
 describe('a Copy', { timeout: 240_000 }, () => {
   let stage: Stage;
   beforeAll(async () => {
-    stage = await startStage();
+    stage = await startStage({ auditPolicy });
+    await putNodes(stage);
     await stage.startController();
   });
   afterAll(() => stage?.stop());
@@ -92,12 +105,12 @@ describe('a Copy', { timeout: 240_000 }, () => {
     await rollOut(stage, { ...stableOf(shop, ''), template: old });
     await rollOut(stage, { ...canaryOf(shop, ''), template: judged });
     const before = (await shop.route()).spec;
-    const labels = (await readDeployment(stage, 'whole-stable')).spec.template.metadata.labels;
+    const labels = (await readWorkload(stage, 'whole-stable')).spec.template.metadata.labels;
     await shop.applyRollout({ ...pair(shop), steps, analysis, promotion });
     await shop.until('the copy', ({ copy }) => copy !== undefined);
     // While it is replaced stable has no pods at all: nobody is to notice.
     await shop.setReady('stable', 'NotReady');
-    const [stable, canary] = [await readDeployment(stage, 'whole-stable'), await readDeployment(stage, 'whole-canary')];
+    const [stable, canary] = [await readWorkload(stage, 'whole-stable'), await readWorkload(stage, 'whole-canary')];
     expect(stable.spec.template.spec).toEqual(canary.spec.template.spec);
     expect(stable.spec.template.metadata).toEqual({ ...canary.spec.template.metadata, labels });
     expect(JSON.stringify(stable.spec.template)).not.toMatch(/OLD_FLAG|old-sidecar|old.example/);
@@ -167,5 +180,42 @@ describe('a Copy', { timeout: 240_000 }, () => {
     const returned = await shop.until('the return', ({ reason }) => reason === 'Returned');
     expect(returned.history).toContainEqual(expect.objectContaining({ reason: 'Copying', who: 'ann' }));
     expect(load.since(0).failed).toBe(0);
+  });
+
+  test.concurrent.for([
+    ['StatefulSet', 5],
+    ['DaemonSet', 6],
+  ] as const)('takes the template of a %s from its ControllerRevision', async ([kind, number], context) => {
+    const name = kind.toLowerCase();
+    const { shop } = await openWithLoad(context, name, number);
+    await rollOut(stage, { ...stableOf(shop, 'app:1'), kind });
+    await rollOut(stage, { ...canaryOf(shop, 'app:2'), kind });
+    const spec = { steps: [{ weight: 100, duration: '0s' }], analysis: { mode: 'Disabled' }, promotion };
+    await shop.applyRollout({ ...pair(shop, kind), ...spec });
+    await shop.until('the copy', ({ copy }) => copy !== undefined);
+    const [stable, canary] = [
+      await readWorkload(stage, `${name}-stable`, kind),
+      await readWorkload(stage, `${name}-canary`, kind),
+    ];
+    expect(stable.spec.template.spec).toEqual(canary.spec.template.spec);
+    await becomeReady(stage, `${name}-stable`, kind);
+    await shop.until('the return', ({ reason }) => reason === 'Returned');
+    expect(await images(stage, `${name}-stable`, kind)).toEqual(['app:2']);
+  });
+
+  test('uses all that the overlay grants, and nothing else', async () => {
+    const events = await stage.cluster.auditEvents();
+    const used = events
+      .filter(({ verb, responseStatus }) => !['watch'].includes(verb) && responseStatus?.code !== 403)
+      .map(({ verb, objectRef }) => `${verb} ${objectRef?.resource}`);
+    const own = await stage.cluster.kubectl(['get', 'clusterrole', 'sluice-copy', '-o', 'json']);
+    const { rules } = JSON.parse(own) as { rules: readonly { resources: string[]; verbs: string[] }[] };
+    const granted = rules.flatMap((rule) =>
+      rule.resources.flatMap((resource) => rule.verbs.map((verb) => `${verb} ${resource}`)),
+    );
+    const watched = ['deployments', 'statefulsets', 'daemonsets', 'controllerrevisions'].map(
+      (resource) => `list ${resource}`,
+    );
+    expect([...new Set(used)].toSorted()).toEqual([...granted, ...watched].toSorted());
   });
 });

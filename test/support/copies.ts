@@ -1,8 +1,10 @@
-/** Two Deployments of a shop as people make them, for rollouts that copy from one to the other. */
+/** Two workloads of a shop as people make them, for rollouts that copy from one to the other. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type KubernetesObject, resources } from '../../src/api/kubernetes.ts';
-import { readObject, rollOutDeployment } from './objects.ts';
+import { type KubernetesObject, type ResourceKind, resources } from '../../src/api/kubernetes.ts';
+import type { WorkloadRef } from '../../src/api/rollout.ts';
+import { eventually } from './eventually.ts';
+import { readObject, setPodsReady } from './objects.ts';
 import type { Shop } from './shop.ts';
 import { shopNamespace, type Stage } from './stage.ts';
 
@@ -20,6 +22,7 @@ export interface StoredTemplate {
 
 interface Stored extends KubernetesObject {
   readonly spec: { readonly selector: object; readonly template: StoredTemplate };
+  readonly status?: Readonly<Record<string, number>>;
 }
 
 /** app is a pod with one container. */
@@ -27,56 +30,96 @@ export function app(image: string): Template {
   return { spec: { containers: [{ name: 'app', image }] } };
 }
 
-/** deploy applies a Deployment as a person with kubectl, or as `manager` on the server's side; `track` is a label of its pods. */
-export async function deploy(
-  { cluster }: Stage,
-  deployment: { readonly name: string; readonly track: string; readonly template: Template; readonly manager?: string },
-): Promise<void> {
-  const { name, track, template, manager } = deployment;
+/** Deployed is a workload of two pods with the label `track`; without a `kind` it is a Deployment. */
+export interface Deployed {
+  readonly name: string;
+  readonly track: string;
+  readonly template: Template;
+  readonly kind?: Kind;
+  /** manager applies it on the server's side; left out, a person applies it with kubectl. */
+  readonly manager?: string;
+}
+
+type Kind = WorkloadRef['kind'];
+
+const kinds = {
+  Deployment: resources.deployments,
+  StatefulSet: resources.statefulSets,
+  DaemonSet: resources.daemonSets,
+} as const satisfies Record<Kind, ResourceKind>;
+
+/** deploy applies a workload. A DaemonSet has a pod for each node, for which putNodes is there. */
+export async function deploy({ cluster }: Stage, deployed: Deployed): Promise<void> {
+  const { name, track, template, kind = 'Deployment', manager } = deployed;
   const labels = { app: name, track };
+  const counted = kind === 'DaemonSet' ? {} : { replicas: 2 };
+  const named = kind === 'StatefulSet' ? { serviceName: name } : {};
+  // Nodes without a kubelet are never ready, which pods have to bear.
+  const borne = kind === 'DaemonSet' ? { tolerations: [{ operator: 'Exists' }] } : {};
   const object = {
     apiVersion: 'apps/v1',
-    kind: 'Deployment',
+    kind,
     metadata: { namespace: shopNamespace, name },
     spec: {
-      replicas: 2,
+      ...counted,
+      ...named,
       selector: { matchLabels: labels },
-      template: { metadata: { labels, annotations: template.annotations ?? {} }, spec: template.spec },
+      template: { metadata: { labels, annotations: template.annotations ?? {} }, spec: { ...template.spec, ...borne } },
     },
   };
   const how = manager === undefined ? [] : ['--server-side', `--field-manager=${manager}`, '--force-conflicts'];
   await cluster.kubectl(['apply', ...how, '-f', '-'], { input: JSON.stringify(object) });
 }
 
+/** putNodes registers two nodes that no kubelet runs. */
+export async function putNodes({ cluster }: Stage): Promise<void> {
+  for (const name of ['node-1', 'node-2']) {
+    const object = { apiVersion: 'v1', kind: 'Node', metadata: { name } };
+    await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(object) });
+  }
+}
+
 /** rollOut deploys and makes the pods ready. */
-export async function rollOut(stage: Stage, deployment: Parameters<typeof deploy>[1]): Promise<void> {
-  await deploy(stage, deployment);
-  await becomeReady(stage, deployment.name);
+export async function rollOut(stage: Stage, deployed: Deployed): Promise<void> {
+  await deploy(stage, deployed);
+  await becomeReady(stage, deployed.name, deployed.kind);
 }
 
-/** becomeReady makes the pods of a Deployment ready until it is rolled out. */
-export async function becomeReady({ cluster }: Stage, name: string): Promise<void> {
-  await rollOutDeployment(cluster, { namespace: shopNamespace, name });
+/** becomeReady makes the pods of a workload ready, as kubelets would, until both are new and ready. */
+export async function becomeReady(stage: Stage, name: string, kind: Kind = 'Deployment'): Promise<void> {
+  const named = { namespace: shopNamespace, name };
+  const isReady = async (): Promise<boolean> => {
+    await setPodsReady(stage.cluster, named, true);
+    const { metadata, status = {} } = await readWorkload(stage, name, kind);
+    const { updatedReplicas, readyReplicas, replicas, updatedNumberScheduled, numberReady, desiredNumberScheduled } =
+      status;
+    const counts =
+      kind === 'DaemonSet'
+        ? [updatedNumberScheduled, numberReady, desiredNumberScheduled]
+        : [updatedReplicas, readyReplicas, replicas];
+    return status['observedGeneration'] === metadata.generation && counts.every((count) => count === 2);
+  };
+  await eventually(isReady, { timeoutMs: 60_000, intervalMs: 200, describe: `${kind} ${name} to be rolled out` });
 }
 
-/** readDeployment reads a Deployment with its pod template. */
-export async function readDeployment({ cluster }: Stage, name: string): Promise<Stored> {
-  const found = await readObject<Stored>(cluster, resources.deployments, { namespace: shopNamespace, name });
-  if (found === undefined) throw new Error(`Deployment ${name} is gone`);
+/** readWorkload reads a workload with its pod template. */
+export async function readWorkload({ cluster }: Stage, name: string, kind: Kind = 'Deployment'): Promise<Stored> {
+  const found = await readObject<Stored>(cluster, kinds[kind], { namespace: shopNamespace, name });
+  if (found === undefined) throw new Error(`${kind} ${name} is gone`);
   return found;
 }
 
-/** images are what the containers of a Deployment run. */
-export async function images(stage: Stage, name: string): Promise<readonly string[]> {
-  return (await readDeployment(stage, name)).spec.template.spec.containers.map(({ image }) => image);
+/** images are what the containers of a workload run. */
+export async function images(stage: Stage, name: string, kind: Kind = 'Deployment'): Promise<readonly string[]> {
+  return (await readWorkload(stage, name, kind)).spec.template.spec.containers.map(({ image }) => image);
 }
 
 /** pair is what the spec of a Rollout says of the two versions. */
-export function pair(shop: Shop): { readonly stable: object; readonly canary: object } {
+export function pair(shop: Shop, kind: Kind = 'Deployment'): { readonly stable: object; readonly canary: object } {
   const arm = (version: string) => ({
     service: `${shop.name}-${version}`,
     port: 80,
-    workload: { kind: 'Deployment', name: `${shop.name}-${version}` },
+    workload: { kind, name: `${shop.name}-${version}` },
   });
   return { stable: arm('stable'), canary: arm('canary') };
 }
