@@ -1,5 +1,5 @@
 /**
- * Generates src/api/rollout.ts and rollout-status.ts from crds/rollouts.yaml, so that the types and the schema cannot drift apart.
+ * Generates src/api/rollout.ts, rollout-status.ts and rollout-evidence.ts from crds/rollouts.yaml, so that the types and the schema cannot drift apart.
  * A unit test compares the files with what this module would write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -56,18 +56,31 @@ class Writer {
   }
 }
 
+/** names are the generated files; the evidence alone has many users. */
+const names = ['rollout.ts', 'rollout-status.ts', 'rollout-evidence.ts'] as const;
+
 const notice = '// Generated from crds/rollouts.yaml by `npm run generate`. Do not edit.\n';
 
-/** generateTypes returns the texts (before formatting) of the two generated files of src/api for the CRD in `crd`. */
-export function generateTypes(crd: string): { readonly 'rollout.ts': string; readonly 'rollout-status.ts': string } {
+/** generateTypes returns the texts (before formatting) of the generated files of src/api for the CRD in `crd`, by name. */
+export function generateTypes(crd: string): Readonly<Record<(typeof names)[number], string>> {
   const { schema: root } = readCrd(crd);
-  const status = new Writer();
-  status.add(root.properties?.['status'] ?? {});
-  const rollout = new Writer(['RolloutStatus']);
+  const statusSchema = root.properties?.['status'] ?? {};
+  const evidence = new Writer();
+  const evidenceName = evidence.add(statusSchema.properties?.['analysis'] ?? {});
+  const status = new Writer([evidenceName]);
+  const statusName = status.add(statusSchema);
+  const rollout = new Writer([statusName]);
   rollout.add(root, ['apiVersion', 'kind', 'metadata']);
-  const imports =
-    "import type { KubernetesObject } from './kubernetes.ts';\nimport type { RolloutStatus } from './rollout-status.ts';\n";
-  return { 'rollout.ts': `${notice}${imports}\n${rollout.text()}`, 'rollout-status.ts': `${notice}\n${status.text()}` };
+  const object = "import type { KubernetesObject } from './kubernetes.ts';\n";
+  return {
+    'rollout.ts': `${notice}${object}${importOf(statusName, 'rollout-status.ts')}\n${rollout.text()}`,
+    'rollout-status.ts': `${notice}${importOf(evidenceName, 'rollout-evidence.ts')}\n${status.text()}`,
+    'rollout-evidence.ts': `${notice}\n${evidence.text()}`,
+  };
+}
+
+function importOf(name: string, file: (typeof names)[number]): string {
+  return `import type { ${name} } from './${file}';\n`;
 }
 
 if (import.meta.main) {

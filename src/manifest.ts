@@ -1,10 +1,10 @@
 /** Reads a Rollout, and what it refers to, from a file as kubectl would apply it. */
 import { readFile } from 'node:fs/promises';
 import type { V1CustomResourceDefinition, V1JSONSchemaProps } from '@kubernetes/client-node';
-import { keyOf, resources, type KubernetesObject, type ObjectKey, type Service } from './api/kubernetes.ts';
+import { keyOf, type KubernetesObject, type ObjectKey, type Service } from './api/kubernetes.ts';
 import type { Rollout } from './api/rollout.ts';
 import { isSluiceError, SluiceError } from './errors.ts';
-import { asRoute, type RouteObject, type RouteSource } from './traffic/route-object.ts';
+import { apiVersionOf, asRoute, routeResources, type RouteObject } from './traffic/route-object.ts';
 
 /** ReadObjects is a Rollout with those of its route and Services that are known. */
 export interface ReadObjects {
@@ -42,7 +42,12 @@ export async function readRolloutFile(
     new Map(objects.filter((object) => object.kind === kind).map((object) => [keyOf(object), object as T]));
   return {
     rollout: await stored(file, rollout),
-    routes: [...ofKind<RouteSource>('IngressRoute').values()].map((route) => asRoute(resources.ingressRoutes, route)),
+    routes: objects.flatMap((object) => {
+      const resource = routeResources.find(
+        (resource) => resource.kind === object.kind && apiVersionOf(resource) === object.apiVersion,
+      );
+      return resource === undefined ? [] : [asRoute(resource, object)];
+    }),
     services: ofKind('Service'),
   };
 }

@@ -24,7 +24,7 @@ import { planSteps, type PlannedStep } from './rollout/steps.ts';
 import { readRolloutFile, type ReadObjects } from './manifest.ts';
 import type { PrometheusSource } from './source/prometheus.ts';
 import { createSource } from './sources.ts';
-import { asRoute, type RouteSource } from './traffic/route-object.ts';
+import { asRoute, isSameRoute, type RouteSource } from './traffic/route-object.ts';
 import { version } from './version.ts';
 
 /** SimulateCall is the command line; what is left out has a default. Settings are those of the controller. */
@@ -182,7 +182,7 @@ function describeSubject(objects: ReadObjects, { userQueries }: ControllerSettin
 function cachesOf({ rollout, routes, services }: ReadObjects): Caches {
   return {
     rollout: (key) => (key === keyOf(rollout) ? rollout : undefined),
-    route: (id) => routes.find(({ resource, key }) => resource === id.resource && key === id.key),
+    route: (id) => routes.find((route) => isSameRoute(route, id)),
     routesTo: () => [],
     service: (key) => services.get(key),
     workload: () => undefined,

@@ -1,5 +1,5 @@
 /** What the verdict rests on, as plain data that lives in the status of a Rollout and continues exactly after a restart. */
-import type { Trials } from '../api/rollout-status.ts';
+import type { Trials } from '../api/rollout-evidence.ts';
 import { formatTime, parseTime } from '../clock.ts';
 import type { Block } from './block.ts';
 import { nextCheckState, type CheckResult, type CheckSpec } from './check.ts';

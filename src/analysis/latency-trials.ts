@@ -1,5 +1,5 @@
 /** The tests of durations: stable's are collected until they can be planned for, then compared at the planned bounds. */
-import type { Trials } from '../api/rollout-status.ts';
+import type { Trials } from '../api/rollout-evidence.ts';
 import { addDurations, noDurations, sloBound, slowerThan, type Durations } from './durations.ts';
 import { limitFinding, readLimit, writeLimit, type Finding, type Place } from './finding.ts';
 import { decodePlan, encodePlan, planLatency, type LatencyPlan } from './latency-plan.ts';

@@ -1,5 +1,5 @@
 /** All sequential tests of a rollout: which of them a block belongs to, and what they prove together. */
-import type { Trials } from '../api/rollout-status.ts';
+import type { Trials } from '../api/rollout-evidence.ts';
 import type { Block } from './block.ts';
 import {
   addToComparison,

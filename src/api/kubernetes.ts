@@ -176,6 +176,20 @@ export const resources = {
   rollouts: { group: 'sluice.dev', version: 'v1alpha1', plural: 'rollouts', kind: 'Rollout' },
   ingressRoutes: { group: 'traefik.io', version: 'v1alpha1', plural: 'ingressroutes', kind: 'IngressRoute' },
   middlewares: { group: 'traefik.io', version: 'v1alpha1', plural: 'middlewares', kind: 'Middleware' },
+  traefikServices: { group: 'traefik.io', version: 'v1alpha1', plural: 'traefikservices', kind: 'TraefikService' },
+  // Traefik 2 calls its group so; version 3 reads it no more.
+  oldIngressRoutes: {
+    group: 'traefik.containo.us',
+    version: 'v1alpha1',
+    plural: 'ingressroutes',
+    kind: 'IngressRoute',
+  },
+  oldTraefikServices: {
+    group: 'traefik.containo.us',
+    version: 'v1alpha1',
+    plural: 'traefikservices',
+    kind: 'TraefikService',
+  },
   services: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
   endpointSlices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
   deployments: { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment' },

@@ -1,5 +1,5 @@
 /** The CEL rules of spec.canary.match and of its middlewares, for those who have no API server. */
-import type { CanaryRef, CookieComparison, HeaderComparison, MatchEntry } from './rollout.ts';
+import type { CanaryRef, CookieComparison, HeaderComparison, MatchEntry, RolloutSpec } from './rollout.ts';
 import { matches, objectName, rule, type RolloutRule } from './rollout-rule.ts';
 
 const entry = 'spec.canary.match[]';
@@ -19,6 +19,12 @@ function oneComparison(field: 'headers' | 'cookies'): RolloutRule {
 
 /** matchRules are the rules of spec.canary.match and spec.canary.middlewares. */
 export const matchRules: readonly RolloutRule[] = [
+  rule(
+    'spec',
+    'canary.match adds rules to an IngressRoute of traefik.io/v1alpha1; leave it out with any other route',
+    ({ route, canary }: RolloutSpec) =>
+      canary.match === undefined || (route.kind === 'IngressRoute' && route.apiVersion === 'traefik.io/v1alpha1'),
+  ),
   rule(
     'spec.canary',
     'middlewares are for the requests of match; set match, or leave them out',

@@ -230,15 +230,21 @@ export interface StableRef {
   readonly workload?: WorkloadRef;
 }
 
-/** RouteRef names the IngressRoute whose weights Sluice writes. Every rule of it that lists either service takes part. */
+/** RouteRef names the object whose weights Sluice writes. */
 export interface RouteRef {
-  /** Name of an IngressRoute in the namespace of the Rollout. */
+  /** Group and version of the route. traefik.containo.us is that of Traefik 2. Default "traefik.io/v1alpha1". */
+  readonly apiVersion: 'traefik.io/v1alpha1' | 'traefik.containo.us/v1alpha1';
+  /** Kind of the route. An IngressRoute takes part with every rule that lists either service, a TraefikService with its weighted services. Default "IngressRoute". */
+  readonly kind: 'IngressRoute' | 'TraefikService';
+  /** Name of the route in the namespace of the Rollout. */
   readonly name: string;
+  /** The only rule of the IngressRoute that takes part. Spaces, quotes and parentheses may be written differently there. */
+  readonly match?: string;
 }
 
 /** RolloutSpec is what the user wants. */
 export interface RolloutSpec {
-  /** RouteRef names the IngressRoute whose weights Sluice writes. Every rule of it that lists either service takes part. */
+  /** RouteRef names the object whose weights Sluice writes. */
   readonly route: RouteRef;
   /** StableRef is the version that serves now. */
   readonly stable: StableRef;

@@ -6,7 +6,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { parseTime } from '../clock.ts';
 import type { FieldPath, FieldProblem } from './field-path.ts';
 import { matchRules } from './match-rules.ts';
-import type { AnalysisSpec, CheckSpec, Freeze, Ramp, Rollout, RolloutSpec, Schedule, Step } from './rollout.ts';
+import type {
+  AnalysisSpec,
+  CheckSpec,
+  Freeze,
+  Ramp,
+  Rollout,
+  RolloutSpec,
+  RouteRef,
+  Schedule,
+  Step,
+} from './rollout.ts';
 import { matches, objectName, rule, type RolloutRule } from './rollout-rule.ts';
 
 const portName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -72,7 +82,16 @@ const specRules: readonly RolloutRule[] = [
     ({ promotion, stable, canary }: RolloutSpec) =>
       promotion.mode !== 'Copy' || (stable.workload !== undefined && stable.workload.kind === canary.workload?.kind),
   ),
-  matches('spec.route.name', objectName, 'write the name of an IngressRoute: lower-case letters, digits, - and .'),
+  rule(
+    'spec.route',
+    'match names a rule of an IngressRoute; a TraefikService has none, leave match out',
+    ({ match, kind }: RouteRef) => match === undefined || kind === 'IngressRoute',
+  ),
+  matches(
+    'spec.route.name',
+    objectName,
+    'write the name of an IngressRoute or a TraefikService: lower-case letters, digits, - and .',
+  ),
   ...memberRules('spec.stable'),
   ...memberRules('spec.canary'),
   ...matchRules,

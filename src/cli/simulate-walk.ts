@@ -7,7 +7,7 @@ import type { AnalysisSpec } from '../analysis/spec.ts';
 import { safetyOf } from '../analysis/summary.ts';
 import { findingsOf } from '../analysis/trials.ts';
 import { judge, type Verdict } from '../analysis/verdict.ts';
-import type { Trials } from '../api/rollout-status.ts';
+import type { Trials } from '../api/rollout-evidence.ts';
 import { formatTime } from '../clock.ts';
 import { noEvidenceYet } from '../rollout/status.ts';
 import {

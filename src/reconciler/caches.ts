@@ -8,14 +8,15 @@ import type {
 } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { RouteId, RouteObject } from '../traffic/route-object.ts';
+import type { Listed } from './route-stores.ts';
 import type { Workload, WorkloadKind } from './workloads.ts';
 
 /** Caches are the last known objects; an object that the server has deleted is undefined. */
 export interface Caches {
   rollout(key: ObjectKey): Rollout | undefined;
   route(id: RouteId): RouteObject | undefined;
-  /** routesTo returns the routes of every kind that list a Service. */
-  routesTo(service: ObjectKey): readonly RouteObject[];
+  /** routesTo returns the routes of every kind that list a Service or a TraefikService. */
+  routesTo(kind: Listed, key: ObjectKey): readonly RouteObject[];
   middleware(key: ObjectKey): KubernetesObject | undefined;
   service(key: ObjectKey): Service | undefined;
   workload(kind: WorkloadKind, key: ObjectKey): Workload | undefined;

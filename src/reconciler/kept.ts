@@ -1,8 +1,7 @@
 /** What the caches keep of each kind: with ten thousand Rollouts every field counts. */
 import type { EndpointSlice, KubernetesObject, ManagedFieldsEntry, Service } from '../api/kubernetes.ts';
-import { resources } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
-import { ingressClassAnnotation, type IngressRoute } from '../api/traefik.ts';
+import { ingressClassAnnotation, type IngressRoute, type TraefikService } from '../api/traefik.ts';
 import { compact } from '../rollout/status.ts';
 import { ownsServices, servicesField, type RouteResource } from '../traffic/route-object.ts';
 
@@ -34,7 +33,7 @@ export function keptRollout({ apiVersion, kind, metadata, spec, status }: Rollou
 }
 
 /** keptIngressRoute keeps the spec whole, for which Traefik and which Rollout it is, and of managedFields who owns the rules. */
-export function keptIngressRoute({ metadata, spec }: IngressRoute): IngressRoute {
+export function keptIngressRoute(resource: RouteResource, { metadata, spec }: IngressRoute): IngressRoute {
   const ingressClass = metadata.annotations?.[ingressClassAnnotation];
   const owners = (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'Rollout');
   return {
@@ -44,7 +43,7 @@ export function keptIngressRoute({ metadata, spec }: IngressRoute): IngressRoute
         annotations: ingressClass === undefined ? undefined : { [ingressClassAnnotation]: ingressClass },
         ownerReferences: owners.length === 0 ? undefined : owners,
       }),
-      managedFields: ownersOf(resources.ingressRoutes, metadata),
+      managedFields: ownersOf(resource, metadata),
     },
     spec,
   };
@@ -53,6 +52,14 @@ export function keptIngressRoute({ metadata, spec }: IngressRoute): IngressRoute
 /** keptMiddleware keeps that it is there. */
 export function keptMiddleware({ metadata }: KubernetesObject): KubernetesObject {
   return { metadata: keptMeta(metadata) };
+}
+
+/** keptTraefikService keeps the spec, and of managedFields who owns the weighted services. */
+export function keptTraefikService(resource: RouteResource, { metadata, spec }: TraefikService): TraefikService {
+  return {
+    metadata: { ...keptMeta(metadata), managedFields: ownersOf(resource, metadata) },
+    ...(spec === undefined ? {} : { spec }),
+  };
 }
 
 function ownersOf(resource: RouteResource, { managedFields = [] }: Meta): readonly ManagedFieldsEntry[] {

@@ -3,7 +3,7 @@ import { keyOf, resources, splitKey } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import { buildMatchRoute, isOwnedBy, matchRouteKeyOf } from '../rollout/match-route.ts';
 import type { MatchRouteObservation, Problem } from '../rollout/observation.ts';
-import type { RouteObject } from '../traffic/route-object.ts';
+import { ingressRouteIn, type RouteObject } from '../traffic/route-object.ts';
 import type { Pair } from '../traffic/split.ts';
 import type { Caches } from './caches.ts';
 
@@ -20,9 +20,9 @@ export function observeMatchRoute({ rollout, route, pair, caches }: MatchRouteIn
   readonly observed: MatchRouteObservation;
   readonly problems: readonly Problem[];
 } {
-  const found = caches.route({ resource: resources.ingressRoutes, key: matchRouteKeyOf(rollout) })?.object;
+  const found = ingressRouteIn(caches.route({ resource: resources.ingressRoutes, key: matchRouteKeyOf(rollout) }));
   const isOurs = found !== undefined && isOwnedBy(found, rollout);
-  const built = buildMatchRoute(rollout, route?.object, pair);
+  const built = buildMatchRoute(rollout, ingressRouteIn(route), pair);
   const problems = [
     ...built.problems,
     ...missingMiddlewares(rollout, caches),

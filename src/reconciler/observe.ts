@@ -4,12 +4,10 @@ import type { AnalysisSpec } from '../analysis/spec.ts';
 import { judge, type Share, type Verdict } from '../analysis/verdict.ts';
 import { fnv1a } from '../api/hash.ts';
 import type { Rollout, StableRef, WorkloadRef } from '../api/rollout.ts';
-import type { AnalysisEvidence } from '../api/rollout-status.ts';
-import { resources, splitKey } from '../api/kubernetes.ts';
-import { ingressClassOf } from '../api/traefik.ts';
+import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
+import { splitKey } from '../api/kubernetes.ts';
 import { parseTime } from '../clock.ts';
 import { withAppliedAt } from '../rollout/applied.ts';
-import { matchRouteKeyOf } from '../rollout/match-route.ts';
 import type {
   ArmObservation,
   CopyObservation,
@@ -27,7 +25,7 @@ import { effectMs, verdictAtStep } from '../rollout/step-rules.ts';
 import { planSteps } from '../rollout/steps.ts';
 import { readCommand } from '../rollout/verbs.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
-import { ownsServices, type RouteId, type RouteObject } from '../traffic/route-object.ts';
+import { classOf, isSticky, ownsServices, routeIn, type RouteId, type RouteObject } from '../traffic/route-object.ts';
 import { isMember, readSplit, type Pair } from '../traffic/split.ts';
 import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
 import { prepareAnalysis } from './analysis-spec.ts';
@@ -35,6 +33,8 @@ import type { Caches } from './caches.ts';
 import { resolveMember, type Member } from './members.ts';
 import { observeMatchRoute } from './observe-match-route.ts';
 import { findProblems } from './problems.ts';
+import { rulesInQuestion } from './rules.ts';
+import { findAdvice, findSharers, type Neighbourhood } from './neighbours.ts';
 import { readEffect, type RouteEffect } from './route-effect.ts';
 import type { Verifier } from './verifier.ts';
 import { imagesDiffer, revisionOf, type Workload } from './workloads.ts';
@@ -69,8 +69,8 @@ export interface Judged {
 
 /** routeIdOf says which route a Rollout has touched, else which one its spec names. */
 export function routeIdOf({ metadata, spec, status }: Rollout): RouteId {
-  const name = status?.target?.route ?? spec.route.name;
-  return { resource: resources.ingressRoutes, key: `${metadata.namespace ?? ''}/${name}` };
+  const target = status?.target;
+  return routeIn(metadata.namespace ?? '', target === undefined ? spec.route : { ...target, name: target.route });
 }
 
 /** readScene reads the route and the pair that were touched if there are such, else those of the spec. */
@@ -88,8 +88,8 @@ export function readScene(
     ...(target?.canary ?? spec.canary),
     nativeLB: spec.canary.nativeLB,
   });
-  const pair: Pair = { namespace, stable, canary };
   const routeObject = caches.route(routeIdOf(stored));
+  const pair = pairIn(stored, routeObject, { namespace, stable, canary });
   const route = routeObject && observeRoute(routeObject, pair);
   const effect = readEffect(withAppliedAt(stored, route), { routeObject, route, pair, stable, canary }, verifier);
   const { rollout } = effect;
@@ -115,6 +115,14 @@ export function readScene(
 
 function workloadOf(caches: Caches, namespace: string, ref: WorkloadRef | undefined): Workload | undefined {
   return ref && caches.workload(ref.kind, `${namespace}/${ref.name}`);
+}
+
+/** pairIn is the pair, with the rules of the route that are in question where the Rollout names one. */
+function pairIn({ spec, status }: Rollout, route: RouteObject | undefined, pair: Pair): Pair {
+  const isTouched = status?.target !== undefined;
+  const wanted = (status?.target ?? spec.route).match;
+  if (wanted === undefined) return pair;
+  return { ...pair, rules: rulesInQuestion(route?.routes ?? [], wanted, { pair, isTouched }) };
 }
 
 /** spec.revision names the release; the workload still says whether its pods are all of it. */
@@ -156,17 +164,9 @@ function evidenceId({ metadata, spec, status }: Rollout, startedAt: string, cach
 }
 
 /** Sticky sessions choose by cookie, and the counters of a Service hold what other routes send it. */
-function isShareComparable(
-  rollout: Rollout,
-  { route, pair, caches }: { route: RouteObject | undefined; pair: Pair; caches: Caches },
-): boolean {
-  const services = (route?.routes ?? []).flatMap((route) => route.services ?? []);
-  if (services.some((service) => service['sticky'] !== undefined)) return false;
-  // The match route lists one service, so that its requests are counted under the name of its router.
-  const isCounted = ({ key }: RouteObject): boolean => key !== matchRouteKeyOf(rollout);
-  return [pair.stable.service, pair.canary.service].every(
-    (service) => caches.routesTo(`${pair.namespace}/${service}`).filter(isCounted).length <= 1,
-  );
+function isShareComparable(rollout: Rollout, around: Pick<Neighbourhood, 'route' | 'pair' | 'caches'>): boolean {
+  const { route } = around;
+  return route === undefined || (!isSticky(route) && findSharers({ ...around, rollout }).length === 0);
 }
 
 function armOf(
@@ -204,6 +204,7 @@ export function observe(
     rollout,
     steps: planSteps(rollout.spec),
     problems: scene.problems,
+    advice: findAdvice({ rollout, route: scene.routeObject, pair: scene.pair, caches }),
     route: scene.route,
     pair: scene.pair,
     matchRoute: scene.matchRoute,
@@ -243,7 +244,7 @@ function observeRoute(route: RouteObject, pair: Pair): RouteObservation {
   const { uid = '', resourceVersion = '' } = route.object.metadata;
   const { routes } = route;
   const split = readSplit(routes, pair);
-  const ingressClass = ingressClassOf(route.object);
+  const ingressClass = classOf(route);
   return { uid, resourceVersion, routes, split, writer: lastWriter(route), ingressClass };
 }
 
@@ -287,7 +288,8 @@ function writtenPorts({ routeObject, pair }: Scene, member: Member): Member['por
 }
 
 function routerNames({ routeObject, pair }: Scene): readonly string[] {
-  if (routeObject === undefined) return [];
+  // The services of a TraefikService keep their names, also the only one (Traefik 3.6, buildServicesLB).
+  if (routeObject === undefined || routeObject.resource.kind === 'TraefikService') return [];
   const { name } = splitKey(routeObject.key);
   return readSplit(routeObject.routes, pair).routes.map((route) =>
     traefikRouterName(pair.namespace, name, route.match),

@@ -1,13 +1,15 @@
 /** What the schema cannot see: references that are missing or wrong. Each names the object and what to change. */
-import { keyOf, resources } from '../api/kubernetes.ts';
+import { keyOf } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
 import { parseTime } from '../clock.ts';
 import { finalizer } from '../rollout/decision.ts';
 import type { Problem } from '../rollout/observation.ts';
 import { scheduleProblems } from '../rollout/schedule.ts';
-import type { RouteObject } from '../traffic/route-object.ts';
-import { readSplit, type Pair } from '../traffic/split.ts';
+import { isSameRoute, routeIn, type RouteId, type RouteObject } from '../traffic/route-object.ts';
+import type { Pair } from '../traffic/split.ts';
+import { isSameRule } from '../rule/same-rule.ts';
 import type { Caches } from './caches.ts';
+import { findRouteProblems } from './route-problems.ts';
 import type { Member, Socket } from './members.ts';
 
 /** ProblemInput is what the problems of a rollout are found in. */
@@ -28,7 +30,7 @@ export interface ProblemInput {
 export function findProblems(input: ProblemInput): readonly Problem[] {
   return [
     ...rival(input),
-    ...routeProblems(input),
+    ...findRouteProblems(input),
     ...memberProblems(input.stable, 'stable'),
     ...memberProblems(input.canary, 'canary'),
     ...sharedEndpoints(input),
@@ -49,7 +51,7 @@ export function findProblems(input: ProblemInput): readonly Problem[] {
 function rival({ rollout, caches, canary }: ProblemInput): readonly Problem[] {
   const namespace = rollout.metadata.namespace ?? '';
   const keys = [
-    ...caches.rolloutsOnRoute({ resource: resources.ingressRoutes, key: `${namespace}/${rollout.spec.route.name}` }),
+    ...caches.rolloutsOnRoute(routeIn(namespace, rollout.spec.route)),
     ...caches.rolloutsOn('Service', canary.key),
   ];
   const others = keys.filter((key) => key !== keyOf(rollout)).flatMap((key) => caches.rollout(key) ?? []);
@@ -63,12 +65,31 @@ function rival({ rollout, caches, canary }: ProblemInput): readonly Problem[] {
 }
 
 function clashes(one: Rollout, other: Rollout): boolean {
-  const names = ({ spec, status }: Rollout): readonly string[] => [
-    `route ${spec.route.name}`,
-    `canary ${spec.canary.service}`,
-    ...(status?.target === undefined ? [] : [`route ${status.target.route}`, `canary ${status.target.canary.service}`]),
-  ];
-  return names(one).some((name) => names(other).includes(name));
+  const canaries = canariesOf(other);
+  if (canariesOf(one).some((canary) => canaries.includes(canary))) return true;
+  const routes = namedRoutes(other);
+  return namedRoutes(one).some((route) => routes.some((used) => isSamePlace(route, used)));
+}
+
+function canariesOf({ spec, status }: Rollout): readonly string[] {
+  return [spec.canary.service, ...(status?.target === undefined ? [] : [status.target.canary.service])];
+}
+
+interface NamedRoute extends RouteId {
+  readonly match: string | undefined;
+}
+
+/** namedRoutes are the route that the spec names and the one that was touched. */
+function namedRoutes({ metadata: { namespace = '' }, spec, status }: Rollout): readonly NamedRoute[] {
+  const { target } = status ?? {};
+  const names = [spec.route, ...(target === undefined ? [] : [{ ...target, name: target.route }])];
+  return names.map((name) => ({ ...routeIn(namespace, name), match: name.match }));
+}
+
+/** isSamePlace: two Rollouts may share an IngressRoute where each names another rule of it. */
+function isSamePlace(one: NamedRoute, other: NamedRoute): boolean {
+  if (!isSameRoute(one, other)) return false;
+  return one.match === undefined || other.match === undefined || isSameRule(one.match, other.match);
 }
 
 /** isGoing: a Rollout that is deleted and has let its route go only waits for the finalizers of others. */
@@ -83,20 +104,6 @@ function rank(rollout: Rollout): string {
 
 function ageOf({ metadata }: Rollout): string {
   return `${String(parseTime(metadata.creationTimestamp) ?? 0).padStart(15, '0')} ${metadata.uid ?? ''}`;
-}
-
-function routeProblems({ rollout, route, pair }: ProblemInput): readonly Problem[] {
-  const { name } = rollout.spec.route;
-  if (route === undefined) {
-    const message = `spec.route.name: IngressRoute ${name} does not exist in namespace ${pair.namespace}; create it or correct the name.`;
-    return [{ reason: 'RouteNotFound', message }];
-  }
-  if (readSplit(route.routes, pair).routes.length > 0) return [];
-  const listed = route.routes
-    .flatMap(({ services = [] }) => services)
-    .map(({ name, port }) => (port === undefined ? name : `${name}:${port}`));
-  const message = `IngressRoute ${name} lists neither ${pair.stable.service} nor ${pair.canary.service} with the ports of the Rollout; it lists ${listed.join(', ') || 'no service'}. Add ${pair.stable.service} to a rule.`;
-  return [{ reason: 'ServiceNotInRoute', message }];
 }
 
 function memberProblems(member: Member, role: 'stable' | 'canary'): readonly Problem[] {

@@ -1,7 +1,7 @@
 /** One reconcile: observe, decide, act. The reason of a wake-up is never an input. */
 import { keyOf, splitKey, type ObjectKey } from '../api/kubernetes.ts';
 import type { Rollout } from '../api/rollout.ts';
-import type { AnalysisEvidence } from '../api/rollout-status.ts';
+import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
 import { decide } from '../rollout/decide.ts';
 import type { FrozenTime } from '../rollout/schedule.ts';
 import type { Decision } from '../rollout/decision.ts';

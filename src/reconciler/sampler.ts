@@ -1,5 +1,5 @@
 /** Gathers evidence for the rollouts that run, on one grid for all of them; it ticks only while there is one. */
-import type { AnalysisEvidence } from '../api/rollout-status.ts';
+import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
 import type { ObjectKey } from '../api/kubernetes.ts';
 import { checkDueAtMs, type CheckSpec } from '../analysis/check.ts';
 import { decodeChecks } from '../analysis/check-text.ts';

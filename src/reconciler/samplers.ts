@@ -1,6 +1,6 @@
 /** The samplers of the sources that are configured, as one: each Rollout is sampled by that of its source. */
 import type { ObjectKey } from '../api/kubernetes.ts';
-import type { AnalysisEvidence } from '../api/rollout-status.ts';
+import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { Evidence } from '../analysis/evidence.ts';
 import type { SourceObservation } from '../rollout/observation.ts';

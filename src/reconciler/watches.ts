@@ -15,25 +15,17 @@ import {
 } from '../api/kubernetes.ts';
 import type { ObjectStore } from '../api/object-store.ts';
 import type { Rollout } from '../api/rollout.ts';
-import type { IngressRoute } from '../api/traefik.ts';
 import type { Clock } from '../clock.ts';
 import type { ReflectorObserver, ReflectorOptions } from '../kube/reflector-options.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { Store, type Change } from '../kube/store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { rolloutKeyOf } from '../rollout/match-route.ts';
-import { isServiceKind } from '../traffic/entry.ts';
-import { asRoute, type RouteId } from '../traffic/route-object.ts';
+import { routeIn, routeResources, type RouteId, type RouteSource } from '../traffic/route-object.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
-import {
-  keptEndpointSlice,
-  keptIngressRoute,
-  keptMiddleware,
-  keptRollout,
-  keptService,
-  serviceNameLabel,
-} from './kept.ts';
+import { keptEndpointSlice, keptMiddleware, keptRollout, keptService, serviceNameLabel } from './kept.ts';
+import { createRouteStores, type RouteStores } from './route-stores.ts';
 import {
   createWorkloadStores,
   daemonSetsOf,
@@ -76,25 +68,15 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
     kind: ResourceKind,
     cache: Store<T>,
     concerned: (object: T) => readonly ObjectKey[],
-  ): Followed => {
-    const onChange = (_key: ObjectKey, before: T | undefined, after: T | undefined): void => {
-      const keys = [before, after].flatMap((object) => (object === undefined ? [] : concerned(object)));
-      for (const key of new Set(keys)) options.onChange(key);
-    };
-    const onError: ReflectorOptions<T>['onError'] = ({ code, message }, { retryInMs }) => {
-      const fields = { kind: kind.kind, code, error: message, retryInMs: Math.round(retryInMs) };
-      options.logger.warn('watch failed', fields);
-    };
-    const { store: source, clock, random, observer } = options;
-    const reflector = new Reflector<T>({ source, kind, cache, clock, random, observer, onChange, onError });
-    return { kind, reflector, audited: auditedKind({ kind, cache, version: () => reflector.version, onChange }) };
-  };
+  ): Followed => followKind(options, { kind, cache, concerned });
   const all = [
     follow<Rollout>(resources.rollouts, stores.rollouts, (rollout) => [keyOf(rollout), ...rivalsOf(rollout, caches)]),
-    follow<IngressRoute>(resources.ingressRoutes, stores.ingressRoutes, (route) => [
-      ...caches.rolloutsOnRoute({ resource: resources.ingressRoutes, key: keyOf(route) }),
-      ...matchedBy(route, caches),
-    ]),
+    ...routeResources.map((resource) =>
+      follow<RouteSource>(resource, stores.routes.of(resource), (route) => [
+        ...caches.rolloutsOnRoute({ resource, key: keyOf(route) }),
+        ...matchedBy(route, caches),
+      ]),
+    ),
     follow<KubernetesObject>(resources.middlewares, stores.middlewares, (middleware) =>
       caches.rolloutsOn('Middleware', keyOf(middleware)),
     ),
@@ -123,9 +105,47 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
     audited: all.map(({ audited }) => audited),
     rollouts: () => stores.rollouts.list(),
     synced: Promise.all(all.map(({ reflector }) => reflector.synced)).then(() => undefined),
-    contacts: () => all.map(({ kind, reflector }) => ({ kind: kind.kind, atMs: reflector.lastContactMs })),
+    contacts: () => all.flatMap(contactOf),
     stopped,
   };
+}
+
+/** followKind begins nothing yet; `concerned` says which rollouts an object concerns. */
+function followKind<T extends KubernetesObject>(
+  { store: source, clock, random, observer, logger, onChange: wake }: WatchesOptions,
+  followed: {
+    readonly kind: ResourceKind;
+    readonly cache: Store<T>;
+    readonly concerned: (object: T) => readonly ObjectKey[];
+  },
+): Followed {
+  const { kind, cache, concerned } = followed;
+  const onChange = (_key: ObjectKey, before: T | undefined, after: T | undefined): void => {
+    const keys = [before, after].flatMap((object) => (object === undefined ? [] : concerned(object)));
+    for (const key of new Set(keys)) wake(key);
+  };
+  const onError: ReflectorOptions<T>['onError'] = ({ code, message }, { retryInMs }) => {
+    if (code === 'ApiNotFound' && isOptional(kind)) return;
+    logger.warn('watch failed', { kind: nameOf(kind), code, error: message, retryInMs: Math.round(retryInMs) });
+  };
+  const reflector = new Reflector<T>({ source, kind, cache, clock, random, observer, onChange, onError });
+  const isServed = (): boolean => !(reflector.isKindMissing && isOptional(kind));
+  const version = (): string | undefined => reflector.version;
+  return { kind, reflector, audited: auditedKind({ kind, cache, version, isServed, onChange }) };
+}
+
+/** isOptional: nearly every cluster is without the group of Traefik 2; where it is installed later, the reflector finds it within a minute. */
+function isOptional(kind: ResourceKind): boolean {
+  return kind === resources.oldIngressRoutes || kind === resources.oldTraefikServices;
+}
+
+/** nameOf tells the two IngressRoutes apart. */
+function nameOf(kind: ResourceKind): string {
+  return isOptional(kind) ? `${kind.kind}.${kind.group}` : kind.kind;
+}
+
+function contactOf({ kind, reflector, audited }: Followed): ReturnType<Watches['contacts']> {
+  return audited.isServed() ? [{ kind: nameOf(kind), atMs: reflector.lastContactMs }] : [];
 }
 
 interface Followed {
@@ -139,15 +159,17 @@ function auditedKind<T extends KubernetesObject>(options: {
   readonly kind: ResourceKind;
   readonly cache: Store<T>;
   readonly version: () => string | undefined;
+  readonly isServed: () => boolean;
   readonly onChange: (key: ObjectKey, before: T | undefined, after: T | undefined) => void;
 }): AuditedKind {
-  const { kind, cache, version, onChange } = options;
+  const { kind, cache, version, isServed, onChange } = options;
   const tell = (change: Change<T> | undefined): void => {
     if (change !== undefined) onChange(change.key, change.before, change.after);
   };
   return {
     kind,
     version,
+    isServed,
     cache: {
       list: () => cache.list(),
       get: (key) => cache.get(key),
@@ -166,7 +188,7 @@ type RolloutIndex = 'Route' | 'Middleware' | 'Service' | WorkloadKind;
 
 interface Stores extends WorkloadStores {
   readonly rollouts: Store<Rollout, RolloutIndex>;
-  readonly ingressRoutes: Store<IngressRoute, 'service'>;
+  readonly routes: RouteStores;
   readonly middlewares: Store<KubernetesObject>;
   readonly services: Store<Service>;
   readonly endpointSlices: Store<EndpointSlice, 'service'>;
@@ -185,10 +207,7 @@ function createStores(): Stores {
       },
       transform: keptRollout,
     }),
-    ingressRoutes: new Store<IngressRoute, 'service'>({
-      indexes: { service: listedBy },
-      transform: keptIngressRoute,
-    }),
+    routes: createRouteStores(),
     middlewares: new Store<KubernetesObject>({ transform: keptMiddleware }),
     services: new Store<Service>({ transform: keptService }),
     endpointSlices: new Store<EndpointSlice, 'service'>({
@@ -202,14 +221,8 @@ function createStores(): Stores {
 function createCaches(stores: Stores): Caches {
   return {
     rollout: (key) => stores.rollouts.get(key),
-    route: ({ resource, key }) => {
-      const found = stores.ingressRoutes.get(key);
-      return found && asRoute(resource, found);
-    },
-    routesTo: (key) => {
-      const listing = stores.ingressRoutes.byIndex('service', key);
-      return listing.map((route) => asRoute(resources.ingressRoutes, route));
-    },
+    route: stores.routes.get,
+    routesTo: stores.routes.listing,
     middleware: (key) => stores.middlewares.get(key),
     service: (key) => stores.services.get(key),
     ...workloadCaches(stores),
@@ -218,26 +231,14 @@ function createCaches(stores: Stores): Caches {
     rolloutsOnRoute: (id) => stores.rollouts.byIndex('Route', placeOf(id)).map(keyOf),
     remember: ({ rollout, route }) => {
       if (rollout !== undefined) keepFresh(stores.rollouts, rollout);
-      if (route !== undefined) keepFresh(stores.ingressRoutes, route.object);
+      if (route !== undefined) keepFresh(stores.routes.of(route.resource), route.object);
     },
-    forget: ({ object }) => void stores.ingressRoutes.delete(object),
+    forget: ({ resource, object }) => void stores.routes.of(resource).delete(object),
   };
 }
 
 function serviceKeyOf(slice: EndpointSlice): ObjectKey {
   return `${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`;
-}
-
-/** listedBy are the Services that an IngressRoute lists, also in other namespaces. */
-function listedBy({ metadata, spec }: IngressRoute): readonly string[] {
-  const services = (spec.routes ?? []).flatMap((route) => route.services ?? []);
-  const keys = services
-    .filter(({ kind }) => isServiceKind(kind))
-    .map(
-      ({ name, namespace }) =>
-        `${namespace === undefined || namespace === '' ? metadata.namespace : namespace}/${name}`,
-    );
-  return [...new Set(keys)];
 }
 
 /** A rollout is found by what it names and, while it has touched a route, by what it named then. */
@@ -246,8 +247,9 @@ function routesOf(rollout: Rollout): readonly string[] {
 }
 
 function routeIdsOf({ metadata, spec, status }: Rollout): readonly RouteId[] {
-  const names = [spec.route.name, status?.target?.route].filter((name) => name !== undefined);
-  return names.map((name) => ({ resource: resources.ingressRoutes, key: `${metadata.namespace ?? ''}/${name}` }));
+  const { target } = status ?? {};
+  const names = [spec.route, ...(target === undefined ? [] : [{ ...target, name: target.route }])];
+  return names.map((name) => routeIn(metadata.namespace ?? '', name));
 }
 
 /** placeOf is a RouteId as an index has it. */
@@ -277,7 +279,7 @@ function inNamespace(namespace: string | undefined, names: readonly (string | un
 }
 
 /** matchedBy is the Rollout whose match route is called so, whoever has made it. */
-function matchedBy(route: IngressRoute, caches: Caches): readonly ObjectKey[] {
+function matchedBy(route: RouteSource, caches: Caches): readonly ObjectKey[] {
   const key = rolloutKeyOf(keyOf(route));
   return key === undefined || caches.rollout(key) === undefined ? [] : [key];
 }

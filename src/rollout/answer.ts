@@ -27,11 +27,16 @@ export function wait(
 }
 
 /** raise gives the canary more: status first, with how every rule was that will be written, then the route. */
-export function raise(observation: Observation, target: Target, change: StatusChange): Decision {
+export function raise(
+  observation: Observation,
+  target: Target,
+  change: StatusChange,
+  notices: readonly Notice[] = [],
+): Decision {
   const known = change.target ?? statusOf(observation).target;
   const extended = known === undefined ? undefined : extendTarget(observation, known);
   const status = nextStatus(observation, extended === undefined ? change : { ...change, target: extended });
-  return { kind: 'Raise', target, status, notices: [], requeueAfterMs: undefined };
+  return { kind: 'Raise', target, status, notices, requeueAfterMs: undefined };
 }
 
 /** extendTarget adds the rules that came to list the pair since the baseline was taken; undefined where there are none. */

@@ -1,7 +1,7 @@
 /** Everything that `decide` knows, as plain data: what was read, the time, and the verdict. */
 import type { Verdict } from '../analysis/verdict.ts';
 import type { Rollout } from '../api/rollout.ts';
-import type { AnalysisEvidence } from '../api/rollout-status.ts';
+import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
 import type { IngressRoute, Route } from '../api/traefik.ts';
 import type { Pair, Split } from '../traffic/split.ts';
 import type { Calendar } from './schedule.ts';
@@ -110,6 +110,8 @@ export interface Observation {
   readonly steps: readonly PlannedStep[];
   /** problems is what the schema cannot see: missing or wrong references. */
   readonly problems: readonly Problem[];
+  /** advice is what a person should know at the start of a rollout; it holds nothing up. */
+  readonly advice: readonly Problem[];
   /** route is undefined where it does not exist. */
   readonly route: RouteObservation | undefined;
   /** pair is the pair of the touched route if there is one (status.target), else that of the spec. */

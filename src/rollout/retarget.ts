@@ -1,7 +1,7 @@
 /** What happens when spec.route or the services are edited at rest: the old route is put back, then all begins anew. */
 import { lower, place, statusOf, touched, wait, type Question } from './answer.ts';
 import type { Observation } from './observation.ts';
-import { routeNameOf } from './route-name.ts';
+import { isTarget, routeNameOf } from './route-name.ts';
 import { isAtRest, isHolding } from './status.ts';
 
 /** isRetargeted tells whether the spec names another route or pair than the touched one. */
@@ -10,7 +10,7 @@ export function isRetargeted({ rollout }: Pick<Observation, 'rollout'>): boolean
   if (target === undefined) return false;
   const { route, stable, canary } = rollout.spec;
   return (
-    target.route !== route.name || target.stable.service !== stable.service || target.canary.service !== canary.service
+    !isTarget(route, target) || target.stable.service !== stable.service || target.canary.service !== canary.service
   );
 }
 

@@ -1,5 +1,5 @@
 /** What happens when the route goes away under a rollout, or comes back as another object. */
-import type { HoldState, RolloutProgress } from '../api/rollout-status.ts';
+import type { HoldState, RolloutProgress, RolloutTarget } from '../api/rollout-status.ts';
 import { formatTime } from '../clock.ts';
 import { adoptBaseline, takeBaseline, type Baseline } from '../traffic/baseline.ts';
 import {
@@ -28,7 +28,7 @@ export const routeGone: Question = (observation) => {
   const message =
     route === undefined
       ? `${name} does not exist any more; create it again, or abort.`
-      : `${name} lists neither ${stable.service} nor ${canary.service} any more; list ${stable.service} again, or abort.`;
+      : `${name} lists neither ${stable.service} nor ${canary.service} any more${inRule(status.target)}; list ${stable.service} again, or abort.`;
   if (isAsked(observation, 'abort')) return wait(observation, abandoned(status.revision ?? '', message));
   const change = {
     phase: 'Degraded',
@@ -44,6 +44,10 @@ export const routeGone: Question = (observation) => {
     { notices: [{ type: 'Warning', reason: 'CommandIgnored', message: text }] },
   );
 };
+
+function inRule({ match }: RolloutTarget): string {
+  return match === undefined ? '' : ` in the rule ${match}`;
+}
 
 function abandoned(revision: string, message: string): StatusChange {
   return {

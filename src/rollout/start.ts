@@ -8,6 +8,7 @@ import type { Decision } from './decision.ts';
 import type { Observation, Problem, RouteObservation } from './observation.ts';
 import { openedMs } from './opening.ts';
 import { baselineOf, held } from './route.ts';
+import { targetOf } from './route-name.ts';
 import { describePlan } from './steps.ts';
 import { tooFewToStart } from './readiness.ts';
 import { jitterOf } from './schedule.ts';
@@ -71,7 +72,7 @@ function adopt(observation: Observation, route: RouteObservation): Decision {
 function newTarget(observation: Observation, route: RouteObservation): RolloutTarget {
   const { stable, canary } = observation.rollout.spec;
   return {
-    route: observation.rollout.spec.route.name,
+    ...targetOf(observation.rollout.spec.route),
     uid: route.uid,
     stable: { service: stable.service, ...(stable.port === undefined ? {} : { port: stable.port }) },
     canary: { service: canary.service, ...(canary.port === undefined ? {} : { port: canary.port }) },
@@ -186,9 +187,10 @@ function findObstacle(observation: Observation): Problem | undefined {
     return { reason: 'CanaryNotReady', message: `Service ${canary.service} has no ready endpoint yet.` };
   const short = tooFewToStart(observation);
   if (short !== undefined) return short;
-  if (rollout.spec.analysis.mode !== 'Disabled' && source.kind === 'NotReady')
-    return { reason: source.reason, message: source.message };
-  return undefined;
+  if (rollout.spec.analysis.mode === 'Disabled' || source.kind === 'Ready') return undefined;
+  // Nobody counts requests that nobody can send: this is what to change.
+  const unused = observation.advice.find(({ reason }) => reason === 'RouteUnused');
+  return unused ?? { reason: source.reason, message: source.message };
 }
 
 /** workloadsOf are the revisions by which a later change of either workload is told, and the judged pod template found again. */
@@ -213,7 +215,7 @@ function start(observation: Observation, route: RouteObservation, way: { readonl
           reason: 'StepStarted',
           message: `Revision ${revision} starts: the canary goes from 0% to ${weight}% (step 1 of ${observation.steps.length}).`,
         };
-  return raise(observation, targetFor(weight), {
+  const change: StatusChange = {
     phase: 'Progressing',
     ...said,
     weight,
@@ -231,5 +233,7 @@ function start(observation: Observation, route: RouteObservation, way: { readonl
     },
     target: { ...(status.target?.uid === route.uid ? status.target : newTarget(observation, route)), raisedAt: now },
     analysis: 'Forget',
-  });
+  };
+  const notices = observation.advice.map((advice) => ({ type: 'Warning' as const, ...advice }));
+  return raise(observation, targetFor(weight), change, notices);
 }

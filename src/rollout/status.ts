@@ -1,7 +1,7 @@
 /** How the next status is made from the present one: transitions, conditions and the numbers people read. */
 import { formatTime, parseTime } from '../clock.ts';
+import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
 import type {
-  AnalysisEvidence,
   CopyState,
   HistoryEntry,
   PauseState,

@@ -64,7 +64,7 @@ function sort(replicas: readonly ReplicaFinding[]): Groups {
 }
 
 function likelyCause(
-  { route }: Observation,
+  { route, rollout }: Observation,
   { having, lacking }: Groups,
 ): { readonly reason: string; readonly message: string } {
   const invalid = lacking.find(({ kind }) => kind === 'Invalid');
@@ -77,15 +77,22 @@ function likelyCause(
     return { reason: 'ReplicaStale', message };
   }
   if (lacking.every(({ kind }) => kind === 'Missing')) {
-    const ingressClass = route?.ingressClass;
-    const its = ingressClass === undefined ? 'it has no ingress class' : `its ingress class is ${ingressClass}`;
-    const message = `No replica knows the IngressRoute: ${its}, and Traefik may be set to another; or Traefik does not watch its namespace, or a Service or port of the rule is missing (${list(lacking)}).`;
+    const { kind = 'IngressRoute' } = rollout.status?.target ?? {};
+    const message = `No replica knows the ${kind}: ${classClue(kind, route)}Traefik does not watch its namespace, or a Service or port ${kind === 'IngressRoute' ? 'of the rule' : 'that it lists'} is missing (${list(lacking)}).`;
     return { reason: 'RouteUnknown', message };
   }
   const why = lacking.some(({ hasMoved }) => hasMoved === true)
     ? 'Changes are loaded, but late: is providersThrottleDuration too long?'
     : 'Is providersThrottleDuration longer, or has Traefik lost the API server?';
   return { reason: 'ReplicasLate', message: `No replica has loaded the weight: ${list(lacking)}. ${why}` };
+}
+
+function classClue(kind: string, route: Observation['route']): string {
+  // A TraefikService has no class.
+  if (kind !== 'IngressRoute') return '';
+  const ingressClass = route?.ingressClass;
+  const its = ingressClass === undefined ? 'it has no ingress class' : `its ingress class is ${ingressClass}`;
+  return `${its}, and Traefik may be set to another; or `;
 }
 
 const maxListed = 3;

@@ -30,7 +30,9 @@ async function effectOf(api: TraefikApi, route: ExpectedRoute): Promise<ReplicaE
     if (shown !== undefined) return { kind: 'NotYet', message: `still has ${shown}` };
     if (service.value.problem !== undefined) return invalid(service.value.problem);
   }
-  const users = service.kind === 'Found' && service.value.usedBy.length > 0 ? service.value.usedBy : [route.router];
+  const usedBy = service.kind === 'Found' ? service.value.usedBy : [];
+  const named = route.router === undefined ? [] : [route.router];
+  const users = usedBy.length > 0 ? usedBy : named;
   const found = await firstTrouble(api, users);
   return found ?? (service.kind === 'Missing' ? missing : inEffect);
 }

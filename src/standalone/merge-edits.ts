@@ -3,7 +3,8 @@
  *
  * What only one of the two changed is as that one has it. Where both did, the file wins: somebody meant it, and the
  * controller sees a write by another manager and corrects the weights itself. Objects merge field by field, finalizers as
- * a set, the routes of an IngressRoute one by one, paired by their rule. The services of a route merge entry by entry as
+ * a set, the routes of an IngressRoute one by one, paired by their rule. The services of a route, and the weighted ones of a
+ * TraefikService, merge entry by entry as
  * long as the file changes neither the weights nor which entries there are: half the weights of one and half of the other
  * would be a split that nobody has asked for. Every other list is one value.
  */
@@ -52,7 +53,8 @@ interface Edited {
 function mergeLists(base: readonly unknown[], ours: readonly unknown[], { theirs, path }: Edited): unknown {
   if (path === '/metadata/finalizers') return mergeSets(base, ours, theirs);
   if (path === '/spec/routes') return mergeRoutes(base, ours, theirs);
-  if (path === '/spec/routes/services') return mergeServices(base, ours, theirs) ?? theirs;
+  if (path === '/spec/routes/services' || path === '/spec/weighted/services')
+    return mergeServices(base, ours, theirs) ?? theirs;
   return theirs;
 }
 

@@ -1,6 +1,6 @@
 /** What the data plane has to show of a route once its weights are in effect, and whether it does. */
 import { splitKey } from '../api/kubernetes.ts';
-import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
+import { traefikObjectName, traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
 import type { RouteService } from '../api/traefik.ts';
 import { weightOf } from './entry.ts';
 import type { RouteObject } from './route-object.ts';
@@ -12,13 +12,13 @@ export interface PairSockets {
   readonly canary: readonly string[];
 }
 
-/** ExpectedRoute is one rule: under which names the data plane shows it, and what has to be found there. */
+/** ExpectedRoute is one rule, or a TraefikService: under which names the data plane shows it, and what has to be found there. */
 export interface ExpectedRoute {
   /** service is the name of what the pair's entries become, with the provider. */
   readonly service: string;
-  /** router is the name of the router, with the provider. */
-  readonly router: string;
-  /** weights are those of the pair's services by their names without the provider, 0 where one is not listed; undefined where the rule has one entry only. */
+  /** router is the name of the router, with the provider; undefined for a TraefikService, which any may use. */
+  readonly router: string | undefined;
+  /** weights are those of the pair's services by their names without the provider, 0 where one is not listed; undefined where a rule has one entry only. */
   readonly weights: Readonly<Record<string, number>> | undefined;
   /** strangers are the sockets that must not be served where the rule has one entry: those of the other service. */
   readonly strangers: readonly string[];
@@ -39,22 +39,27 @@ export interface ShownService {
 
 /** effectQuestion asks about every rule of a route that lists the pair. */
 export function effectQuestion(
-  { key, routes }: Pick<RouteObject, 'key' | 'routes'>,
+  { resource, key, routes }: Pick<RouteObject, 'resource' | 'key' | 'routes'>,
   pair: Pair,
   sockets: PairSockets,
 ): EffectQuestion {
   const { name } = splitKey(key);
-  const expected = readSplit(routes, pair).routes.flatMap(({ index }) => {
+  const expected = readSplit(routes, pair).routes.flatMap(({ index }): readonly ExpectedRoute[] => {
     const route = routes[index];
     if (route === undefined) return [];
-    const router = traefikRouterName(pair.namespace, name, route.match);
-    return [{ router, service: router, ...expectedOf(route.services ?? [], pair, sockets) }];
+    const { services = [], match } = route;
+    if (resource.kind === 'TraefikService') {
+      const service = traefikObjectName(pair.namespace, name);
+      return [{ router: undefined, service, weights: weightsOf(services, pair), strangers: [] }];
+    }
+    const router = traefikRouterName(pair.namespace, name, match);
+    return [{ router, service: router, ...expectedOf(services, pair, sockets) }];
   });
-  return { id: JSON.stringify(expected.map(({ router, weights }) => [router, weights])), routes: expected };
+  return { id: JSON.stringify(expected.map(({ service, weights }) => [service, weights])), routes: expected };
 }
 
 /**
- * With one entry left Traefik builds no weighted service: the router's service is the only one, and which it is only
+ * With one entry left in a rule Traefik builds no weighted service: the router's service is the only one, and which it is only
  * its servers tell (Traefik 3.6, pkg/provider/kubernetes/crd/kubernetes_http.go).
  */
 function expectedOf(
@@ -66,6 +71,10 @@ function expectedOf(
   if (services.length === 1 && only !== undefined) {
     return { weights: undefined, strangers: roleOf(only, pair) === 'canary' ? sockets.stable : sockets.canary };
   }
+  return { weights: weightsOf(services, pair), strangers: [] };
+}
+
+function weightsOf(services: readonly RouteService[], pair: Pair): NonNullable<ExpectedRoute['weights']> {
   const weights: Record<string, number> = {};
   for (const { service, ports } of [pair.stable, pair.canary]) {
     for (const name of namesOf({ namespace: pair.namespace, service, ports })) weights[name] = 0;
@@ -76,7 +85,7 @@ function expectedOf(
       weights[name] = (weights[name] ?? 0) + weightOf(entry);
     }
   }
-  return { weights, strangers: [] };
+  return weights;
 }
 
 function namesOf(target: Parameters<typeof traefikServiceNames>[0]): readonly string[] {

@@ -70,6 +70,11 @@ beforeAll(async () => {
   const rollouts = ['sluice.dev', 'rollouts', 'get list create update patch'] as const;
   await grant('author', [rollouts, ['traefik.io', 'ingressroutes', 'patch']]);
   await grant('copier', [rollouts, ['traefik.io', 'ingressroutes', 'patch'], ['apps', 'deployments', 'patch']]);
+  await grant('everywhere', [
+    rollouts,
+    ['traefik.io', 'traefikservices', 'patch'],
+    ['traefik.containo.us', 'ingressroutes', 'patch'],
+  ]);
   await grant('visitor', [rollouts]);
   await grant('pauser', [rollouts, ['sluice.dev', 'rollouts/pause', 'update']]);
   await grant('operator', [rollouts, ...verbs.map((verb) => ['sluice.dev', `rollouts/${verb}`, 'update'] as const)]);
@@ -119,6 +124,15 @@ describe('a Rollout', () => {
     expect(await as('copier', edit({ promotion: { mode: 'Copy' } }))).toBe('done');
     const other = edit({ stable: { workload: { kind: 'Deployment', name: 'c' } } });
     expect(await as('author', other)).toContain('author may not patch Deployment c');
+  });
+
+  test.each([
+    ['TraefikService of traefik.io', { kind: 'TraefikService' }, 'TraefikService shop'],
+    ['IngressRoute of Traefik 2', { apiVersion: 'traefik.containo.us/v1alpha1' }, 'IngressRoute shop'],
+  ])('on a %s takes the right to patch just that', async (_name, route, named) => {
+    const aim = ['patch', 'slr', 'shop', '--type=merge', '-p', JSON.stringify({ spec: { route } }), '--dry-run=server'];
+    expect(await as('author', aim)).toContain(`author may not patch ${named}; a Rollout on it takes that right`);
+    expect(await as('everywhere', aim)).toBe('done');
   });
 
   test('may otherwise be edited by who may edit Rollouts', async () => {

@@ -149,6 +149,46 @@ export const rows: readonly Row[] = [
       `spec.${role}.workload.name: Invalid value: "a/b": write the name of the workload`,
     ),
   ]),
+  accepted('a TraefikService as the route', 'route: {kind: TraefikService, name: shop}'),
+  accepted('a route of Traefik 2', 'route: {apiVersion: traefik.containo.us/v1alpha1, kind: IngressRoute, name: shop}'),
+  accepted('one rule of an IngressRoute', 'route: {name: shop, match: Host(`shop.example`) && PathPrefix(`/api`)}'),
+  refused(
+    'requests that always reach the canary of a TraefikService',
+    'route: {kind: TraefikService, name: shop}\ncanary: {service: shop-canary, match: [{headers: {X-Canary: {exact: a}}}]}',
+    'spec: Invalid value: canary.match adds rules to an IngressRoute of traefik.io/v1alpha1; leave it out with any other route',
+  ),
+  refused(
+    'requests that always reach the canary of a route of Traefik 2',
+    'route: {apiVersion: traefik.containo.us/v1alpha1, name: shop}\ncanary: {service: shop-canary, match: [{headers: {X-Canary: {exact: a}}}]}',
+    'spec: Invalid value: canary.match adds rules to an IngressRoute of traefik.io/v1alpha1; leave it out with any other route',
+  ),
+  refused(
+    'a rule of a TraefikService',
+    'route: {kind: TraefikService, name: shop, match: Host(`shop.example`)}',
+    'spec.route: Invalid value',
+    'match names a rule of an IngressRoute; a TraefikService has none, leave match out',
+  ),
+  refused(
+    'a route of a kind without weights',
+    'route: {kind: Ingress, name: shop}',
+    'spec.route.kind: Unsupported value: "Ingress": supported values: "IngressRoute", "TraefikService"',
+  ),
+  refused(
+    'a route of another group',
+    'route: {apiVersion: gateway.networking.k8s.io/v1, name: shop}',
+    'spec.route.apiVersion: Unsupported value: "gateway.networking.k8s.io/v1"',
+  ),
+  refused(
+    'an empty rule',
+    'route: {name: shop, match: ""}',
+    'spec.route.match in body should be at least 1 chars long',
+  ),
+  accepted('a rule of 4096 bytes', `route: {name: shop, match: ${'r'.repeat(4096)}}`),
+  refused(
+    'a rule of 4097 bytes',
+    `route: {name: shop, match: ${'r'.repeat(4097)}}`,
+    'spec.route.match: Too long: may not be more than 4096 bytes',
+  ),
   refused(
     'a route in another namespace',
     'route: {name: shop, namespace: other}',

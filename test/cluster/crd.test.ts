@@ -161,7 +161,7 @@ describe('what the API server makes of a Rollout', () => {
       'route: {name: shop}\nstable: {service: a}\ncanary: {service: b}\nrevision: "1"',
     );
     expect(spec).toEqual({
-      route: { name: 'shop' },
+      route: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute', name: 'shop' },
       stable: { service: 'a' },
       canary: { service: 'b', nativeLB: false },
       revision: '1',
@@ -323,7 +323,7 @@ describe('route, stable, canary and promotion', () => {
       expect({ field, ...(await patchSpec('moving', edit)) }).toMatchObject({ field, code: 0 });
     }
     await patchSpec('moving', {
-      route: { name: 'shop' },
+      route: { apiVersion: 'traefik.io/v1alpha1', kind: 'IngressRoute', name: 'shop' },
       stable: { service: 'a' },
       canary: { service: 'b', nativeLB: false },
       promotion: { mode: 'Hold' },

@@ -228,6 +228,7 @@ test('the documented line lets a Rollout go whose controller is gone', async () 
 describe('the rights of the controller', () => {
   const rolloutPath = '/apis/sluice.dev/v1alpha1/namespaces/web/rollouts/shop';
   const routePath = '/apis/traefik.io/v1alpha1/namespaces/web/ingressroutes/shop';
+  const tillPath = '/apis/traefik.io/v1alpha1/namespaces/web/traefikservices/till';
   const stop = new AbortController();
   const controllerEvents = async (): Promise<readonly AuditEvent[]> =>
     (await cluster.auditEvents()).filter(({ user }) => user.username === controllerUser);
@@ -256,13 +257,13 @@ describe('the rights of the controller', () => {
 
     // Somebody else writes both objects all the time, until a write of the controller has lost and it has read again.
     const quiet = new AbortController();
-    const busy = [keepBusy(rolloutPath, quiet.signal), keepBusy(routePath, quiet.signal)];
+    const busy = [rolloutPath, routePath, tillPath].map((path) => keepBusy(path, quiet.signal));
     await eventually(
       async () => {
         const rights = await used();
-        return rights.has('get rollouts') && rights.has('get ingressroutes');
+        return ['rollouts', 'ingressroutes', 'traefikservices'].every((resource) => rights.has(`get ${resource}`));
       },
-      { timeoutMs: 60_000, intervalMs: 500, describe: 'a conflict on the Rollout and on the IngressRoute' },
+      { timeoutMs: 60_000, intervalMs: 500, describe: 'a conflict on the Rollout and on both routes' },
     ).finally(() => quiet.abort());
     await Promise.all(busy);
     await eventually(async () => (await read())?.status?.reason === 'PauseStep', { timeoutMs: 60_000 });
@@ -278,7 +279,7 @@ describe('the rights of the controller', () => {
       expect((await annotate(rolloutPath, command)).status).toBe(200);
       await eventually(async () => (await read())?.metadata.annotations?.['sluice.dev/command'] === undefined);
     }
-    await cluster.kubectl(['-n', 'web', 'delete', 'rollouts.sluice.dev', 'shop']);
+    await cluster.kubectl(['-n', 'web', 'delete', 'rollouts.sluice.dev', 'shop', 'till']);
     const route = await readObject<IngressRoute>(cluster, resources.ingressRoutes, { namespace: 'web', name: 'shop' });
     expect(route?.spec.routes?.[0]?.services).toEqual([{ name: 'shop-stable', port: 80 }]);
     stop.abort();
@@ -305,10 +306,11 @@ describe('the rights of the controller', () => {
     return `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}`;
   }
 
+  /** putShop puts the Rollout shop on an IngressRoute, and till on a TraefikService. */
   async function putShop(): Promise<void> {
     const namespace = 'web';
     await putNamespace(cluster, namespace);
-    for (const [index, name] of ['shop-stable', 'shop-canary'].entries()) {
+    for (const [index, name] of ['shop-stable', 'shop-canary', 'till-stable', 'till-canary'].entries()) {
       await putService(cluster, { namespace, name });
       await putEndpoints(cluster, { namespace, name }, [{ address: `10.77.0.${index + 1}` }]);
     }
@@ -317,10 +319,11 @@ describe('the rights of the controller', () => {
     const middleware = { metadata: { namespace, name: 'mark' }, spec: { addPrefix: { prefix: '/canary' } } };
     await applyObject(cluster, resources.middlewares, middleware);
     const match = [{ headers: { 'X-Canary': { exact: 'always' } } }];
-    const spec = {
-      route: { name: 'shop' },
-      stable: { service: 'shop-stable' },
-      canary: { service: 'shop-canary', match, middlewares: [{ name: 'mark' }] },
+    await applyObject(cluster, resources.traefikServices, {
+      metadata: { namespace, name: 'till' },
+      spec: { weighted: { services: [{ name: 'till-stable', port: 80 }] } },
+    } as KubernetesObject);
+    const common = {
       revision: '1',
       // Several raises, each of which may meet somebody else's write.
       steps: [
@@ -332,7 +335,15 @@ describe('the rights of the controller', () => {
       analysis: { mode: 'Disabled' },
       onDelete: 'Restore',
     };
-    const rollout = { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: { name: 'shop', namespace }, spec };
-    await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(rollout) });
+    for (const [name, kind] of [
+      ['shop', 'IngressRoute'],
+      ['till', 'TraefikService'],
+    ] as const) {
+      const pair = { stable: { service: `${name}-stable` }, canary: { service: `${name}-canary` } };
+      const canary = { ...pair.canary, ...(kind === 'IngressRoute' ? { match, middlewares: [{ name: 'mark' }] } : {}) };
+      const spec = { route: { kind, name }, ...pair, canary, ...common };
+      const rollout = { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', metadata: { name, namespace }, spec };
+      await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(rollout) });
+    }
   }
 });

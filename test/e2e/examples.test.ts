@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Service, resources } from '../../src/api/kubernetes.ts';
-import type { IngressRoute } from '../../src/api/traefik.ts';
+import type { IngressRoute, TraefikService } from '../../src/api/traefik.ts';
 import { type Backend, startBackend } from '../support/backend.ts';
 import { grantCopy } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
@@ -255,6 +255,18 @@ const promises: Readonly<Record<string, (example: RunningExample) => Promise<voi
     await untilAt(10);
     const revision = await kubectl('get', 'statefulset', 'sessions-canary', '-o', 'jsonpath={.status.updateRevision}');
     expect((await status()).revision).toContain(revision.slice('sessions-canary-'.length));
+  },
+  sticky: async (example) => {
+    await example.untilAt(5);
+    expect((await routeOf(example)).routes?.[0]?.services).toEqual([{ name: 'shop', kind: 'TraefikService' }]);
+    const service = JSON.parse(await example.kubectl('get', 'traefikservice', 'shop', '-o', 'json')) as TraefikService;
+    expect(service.spec?.weighted).toMatchObject({
+      sticky: { cookie: { name: 'shop-version' } },
+      services: [
+        { name: 'shop-stable', weight: 95 },
+        { name: 'shop-canary', weight: 5 },
+      ],
+    });
   },
   statistics: async ({ untilAt, command, load }) => {
     await untilAt(5);

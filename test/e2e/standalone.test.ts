@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { AnalysisEvidence } from '../../src/api/rollout-status.ts';
+import type { AnalysisEvidence } from '../../src/api/rollout-evidence.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Load, startLoad } from '../support/load.ts';
 import { openStandaloneShop, type ShopRecord, shopHost, type StandaloneShop } from '../support/standalone.ts';
@@ -19,6 +19,24 @@ const longestLifeMs = 1_500;
 const analysis = { compare: 'None', slo: { errorRatio: '20%' }, warmup: '0s', pace: 'Time', minRequests: 50 };
 const steps = (weights: readonly number[], seconds: number): readonly object[] =>
   weights.map((weight) => ({ weight, duration: `${Math.round(seconds * 1000)}ms` }));
+
+const stickyRoute = `apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: shop}
+spec:
+  entryPoints: [web]
+  routes:
+  - {kind: Rule, match: Host(\`${shopHost}\`), services: [{name: shop, kind: TraefikService}]}
+---
+apiVersion: traefik.io/v1alpha1
+kind: TraefikService
+metadata: {name: shop}
+spec:
+  weighted:
+    sticky: {cookie: {name: shop}}
+    services:
+    - {name: shop-stable, port: 80}
+`;
 
 let shop: StandaloneShop;
 const loads: Load[] = [];
@@ -122,6 +140,32 @@ describe('a release without a cluster', { timeout: 300_000 }, () => {
     await loads.pop()?.stop();
     expect(Object.keys(traffic.since(promoted).byVersion)).toEqual(['v2']);
     expect(Object.keys(traffic.since(0).byStatus)).toEqual(['200']);
+    expect(await shop.snapshot()).toEqual(before);
+  });
+
+  test('over a sticky TraefikService moves known clients last of all', async () => {
+    await shop.write('route.yaml', stickyRoute);
+    await shop.writeRollout({
+      route: { kind: 'TraefikService', name: 'shop' },
+      steps: steps([30, 60, 100], 1),
+      analysis,
+    });
+    const before = await shop.snapshot();
+    const program = shop.start();
+    expect(await program.ready).toBe(true);
+    const { headers, body } = await request(shop.url, { headers: { host: shopHost } });
+    expect(await body.text()).toBe('v1\n');
+    const [cookie = ''] = [headers['set-cookie'] ?? ''].flat();
+    const known = startLoad({ url: shop.url, host: shopHost, requestsPerSecond: 50, headers: { cookie } });
+    loads.push(known);
+    const anybody = load();
+    await shop.until(({ progress }) => progress?.weight === 60);
+    expect(anybody.since(0).byVersion['v2']).toBeGreaterThan(0);
+    expect(Object.keys(known.since(0).byVersion)).toEqual(['v1']);
+    const done = await shop.until(({ phase }) => phase === 'Succeeded');
+    expect(weightsIn(done)).toEqual([0, 30, 60, 100]);
+    await eventually(() => known.since(known.mark() - 200).byVersion['v2'] !== undefined);
+    for (const traffic of [known, anybody]) expect(Object.keys(traffic.since(0).byStatus)).toEqual(['200']);
     expect(await shop.snapshot()).toEqual(before);
   });
 

@@ -2,11 +2,12 @@ import jsonPatch, { deepClone } from 'fast-json-patch';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { resources } from '../../src/api/kubernetes.ts';
-import type { IngressRoute, Route, RouteService } from '../../src/api/traefik.ts';
+import type { JsonPatchOperation } from '../../src/api/object-store.ts';
+import type { Route, RouteService } from '../../src/api/traefik.ts';
 import { adoptBaseline, takeBaseline, type Baseline } from '../../src/traffic/baseline.ts';
 import { mergeRoutes, type Ready, type Target } from '../../src/traffic/merge.ts';
 import { buildPatch } from '../../src/traffic/patch.ts';
-import { asRoute } from '../../src/traffic/route-object.ts';
+import { asRoute, type RouteResource, type RouteSource } from '../../src/traffic/route-object.ts';
 import { listsPair, pairWeight, readSplit, roleOf, type Pair } from '../../src/traffic/split.ts';
 
 const pair: Pair = {
@@ -336,43 +337,73 @@ function expectEditsKept(edited: readonly RouteService[], result: readonly Route
   }
 }
 
-describe('buildPatch', () => {
-  const object = (routes: readonly Route[]): IngressRoute => ({
-    apiVersion: 'traefik.io/v1alpha1',
-    kind: 'IngressRoute',
-    metadata: { name: 'shop', namespace: 'web', resourceVersion: '7', annotations: { 'a/b~c': 'd' } },
-    spec: { entryPoints: ['web'], routes, tls: {} },
-  });
+/** PatchedKind is a kind of object in which the routes stand. */
+interface PatchedKind {
+  readonly resource: RouteResource;
+  readonly routes: fc.Arbitrary<readonly Route[]>;
+  readonly object: (routes: readonly Route[]) => RouteSource;
+  readonly changed: RegExp;
+}
+
+const metadata = { name: 'shop', namespace: 'web', resourceVersion: '7', annotations: { 'a/b~c': 'd' } };
+const sticky = { cookie: { name: 'shop', httpOnly: true } };
+
+const patchedKinds: readonly PatchedKind[] = [
+  {
+    resource: resources.ingressRoutes,
+    routes: routesArb,
+    object: (routes) => ({ metadata, spec: { entryPoints: ['web'], routes, tls: {} } }),
+    changed: /^\/spec\/routes\/\d+\/services\/\d+(\/weight)?$/,
+  },
+  {
+    resource: resources.traefikServices,
+    routes: services.map((services) => [{ match: '', services }]),
+    object: ([route]) => ({ metadata, spec: { weighted: { sticky, services: route?.services ?? [] } } }),
+    changed: /^\/spec\/weighted\/services\/\d+(\/weight)?$/,
+  },
+];
+
+describe.each(patchedKinds)('buildPatch of $resource.kind', ({ resource, routes: routesOfKind, object, changed }) => {
+  const applied = (source: RouteSource, patch: readonly JsonPatchOperation[]): RouteSource =>
+    jsonPatch.applyPatch(deepClone(source) as RouteSource, deepClone(patch) as JsonPatchOperation[], true).newDocument;
 
   it('gives exactly the merged routes, and is empty exactly where nothing differs', () => {
+    const insistences = fc.constantFrom('Version' as const, 'Entries' as const, 'Names' as const);
     fc.assert(
-      fc.property(
-        routesArb,
-        steps,
-        steps,
-        fc.constantFrom('Version' as const, 'Entries' as const, 'Names' as const),
-        (routes, a, b, insistence) => {
-          const current = object(play(routes, a));
-          const desired = play(routes, [...a, ...b]);
-          const patch = buildPatch(asRoute(resources.ingressRoutes, current), desired, insistence);
-          const applied = jsonPatch.applyPatch(deepClone(current) as IngressRoute, deepClone(patch), true).newDocument;
-          expect(applied).toEqual(object(desired));
-          expect(patch.length === 0).toBe(written(current.spec.routes) === written(desired));
-        },
-      ),
+      fc.property(routesOfKind, steps, steps, insistences, (routes, a, b, insistence) => {
+        const current = play(routes, a);
+        const desired = play(routes, [...a, ...b]);
+        const patch = buildPatch(asRoute(resource, object(current)), desired, insistence);
+        expect(applied(object(current), patch)).toEqual(object(desired));
+        expect(patch.length === 0).toBe(written(current) === written(desired));
+      }),
+      runs,
+    );
+  });
+
+  it('gives the byte-equal original back after any steps, each of them patched', () => {
+    fc.assert(
+      fc.property(routesOfKind, steps, (routes, played) => {
+        const baseline = takeBaseline(routes, pair);
+        const ended = [...played, { target: back, ready: bothReady }].reduce((source, step) => {
+          const current = asRoute(resource, source);
+          return applied(source, buildPatch(current, merge(current.routes, baseline, step), 'Version'));
+        }, object(routes));
+        expect(written(asRoute(resource, ended).routes)).toBe(written(asRoute(resource, object(routes)).routes));
+        expect(ended).toEqual(object(routes));
+      }),
       runs,
     );
   });
 
   it('changes only weights and entries, after all of its tests, and writes no null', () => {
     fc.assert(
-      fc.property(routesArb, targets, readyArb, (routes, target, ready) => {
-        const read = asRoute(resources.ingressRoutes, object(routes));
-        const patch = buildPatch(read, play(routes, [{ target, ready }]), 'Names');
+      fc.property(routesOfKind, targets, readyArb, (routes, target, ready) => {
+        const patch = buildPatch(asRoute(resource, object(routes)), play(routes, [{ target, ready }]), 'Names');
         const changes = patch.filter(({ op }) => op !== 'test');
         expect(patch.slice(patch.length - changes.length)).toEqual(changes);
         for (const change of changes) {
-          expect(change.path).toMatch(/^\/spec\/routes\/\d+\/services\/\d+(\/weight)?$/);
+          expect(change.path).toMatch(changed);
           if (change.op !== 'remove') expect(change.value ?? null).not.toBeNull();
         }
       }),
@@ -382,17 +413,13 @@ describe('buildPatch', () => {
 
   it('fails its own tests where somebody moved the entries it counts on', () => {
     fc.assert(
-      fc.property(routesArb, percents, (routes, percent) => {
-        const patch = buildPatch(
-          asRoute(resources.ingressRoutes, object(routes)),
-          play(routes, [{ target: splitTo(percent), ready: bothReady }]),
-          'Names',
-        );
+      fc.property(routesOfKind, percents, (routes, percent) => {
+        const desired = play(routes, [{ target: splitTo(percent), ready: bothReady }]);
+        const patch = buildPatch(asRoute(resource, object(routes)), desired, 'Names');
         fc.pre(patch.length > 0);
-        const moved = object(
-          routes.map((route) => ({ ...route, services: [{ name: 'newcomer', port: 80 }, ...(route.services ?? [])] })),
-        );
-        expect(() => jsonPatch.applyPatch(moved, deepClone(patch), true)).toThrow('TEST_OPERATION_FAILED');
+        const newcomer = { name: 'newcomer', port: 80 };
+        const moved = routes.map((route) => ({ ...route, services: [newcomer, ...(route.services ?? [])] }));
+        expect(() => applied(object(moved), patch)).toThrow('TEST_OPERATION_FAILED');
       }),
       runs,
     );

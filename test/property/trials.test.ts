@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Block } from '../../src/analysis/block.ts';
 import type { Place } from '../../src/analysis/finding.ts';
-import type { Trials } from '../../src/api/rollout-status.ts';
+import type { Trials } from '../../src/api/rollout-evidence.ts';
 import { addToTrials, combinedRollback, findingsOf, startTrials } from '../../src/analysis/trials.ts';
 import { usualSpec } from '../support/judged-traffic.ts';
 

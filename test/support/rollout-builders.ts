@@ -36,7 +36,7 @@ function withDefaults(schema: Schema, value: unknown): unknown {
 
 /** WrittenSpec is a spec as a user writes it: what has a default may be missing, on every level. */
 export type WrittenSpec = {
-  readonly [K in keyof RolloutSpec]?: K extends 'analysis' | 'promotion' | 'canary' | 'stable'
+  readonly [K in keyof RolloutSpec]?: K extends 'analysis' | 'promotion' | 'canary' | 'stable' | 'route'
     ? Partial<RolloutSpec[K]>
     : RolloutSpec[K];
 };
@@ -121,6 +121,7 @@ export function observation(over: Partial<Observation> = {}): Observation {
     calendar: { kind: 'Open', openedMs: undefined },
     steps: planSteps(subject.spec),
     problems: [],
+    advice: [],
     route: routeObservation(),
     pair: shopPair,
     matchRoute: { present: undefined, wanted: undefined },

@@ -8,7 +8,8 @@ import { keyOf, resources, type EndpointSlice, type ObjectKey, type Service } fr
 import { mergePatch } from '../../src/api/merge-patch.ts';
 import type { JsonPatchOperation } from '../../src/api/object-store.ts';
 import type { Rollout } from '../../src/api/rollout.ts';
-import type { AnalysisEvidence, RolloutStatus } from '../../src/api/rollout-status.ts';
+import type { AnalysisEvidence } from '../../src/api/rollout-evidence.ts';
+import type { RolloutStatus } from '../../src/api/rollout-status.ts';
 import type { IngressRoute, Route } from '../../src/api/traefik.ts';
 import type { Verdict } from '../../src/analysis/verdict.ts';
 import { startEvidence } from '../../src/analysis/evidence.ts';
@@ -558,7 +559,8 @@ export class World {
     return {
       rollout: () => this.rollout,
       route: ({ key }) => [this.#routeObject(), this.#matchRouteObject()].find((route) => route?.key === key),
-      routesTo: (key) => (armOf(key) === undefined ? [] : [this.#routeObject()].filter((route) => route !== undefined)),
+      routesTo: (_kind, key) =>
+        armOf(key) === undefined ? [] : [this.#routeObject()].filter((route) => route !== undefined),
       middleware: (key) =>
         this.middlewares.map((name) => ({ metadata: { namespace: 'web', name } })).find((one) => keyOf(one) === key),
       service: (key) => (armOf(key) === undefined ? undefined : service(key)),

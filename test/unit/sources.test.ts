@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EndpointSlice } from '../../src/api/kubernetes.ts';
+import { resources, type EndpointSlice } from '../../src/api/kubernetes.ts';
 import { systemClock } from '../../src/clock.ts';
 import { parseSettings, type RawSettings } from '../../src/config.ts';
 import type { Verifier } from '../../src/reconciler/verifier.ts';
@@ -14,7 +14,10 @@ import { temporaryDirectory } from '../support/processes.ts';
 import { shopPair, shopRoutes } from '../support/rollout-builders.ts';
 import { startTraefikStandIn, type TraefikStandIn } from './source/traefik-stand-in.ts';
 
-const question = effectQuestion({ key: 'web/shop', routes: shopRoutes }, shopPair, { stable: [], canary: [] });
+const question = effectQuestion({ resource: resources.ingressRoutes, key: 'web/shop', routes: shopRoutes }, shopPair, {
+  stable: [],
+  canary: [],
+});
 
 describe('the verifier that the settings ask for', () => {
   let traefik: TraefikStandIn;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addSamples, type Evidence } from '../../../src/analysis/evidence.ts';
-import type { Trials } from '../../../src/api/rollout-status.ts';
+import type { Trials } from '../../../src/api/rollout-evidence.ts';
 import { boundsFor, latencyFindings, needsDurations, viewLatency } from '../../../src/analysis/latency-trials.ts';
 import {
   begin,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { addSamples, type Evidence } from '../../../src/analysis/evidence.ts';
 import type { Finding } from '../../../src/analysis/finding.ts';
-import type { Trials } from '../../../src/api/rollout-status.ts';
+import type { Trials } from '../../../src/api/rollout-evidence.ts';
 import {
   combinedRollback,
   findingsOf,

@@ -58,6 +58,7 @@ class Cached implements AuditedKind {
   readonly kind: ResourceKind;
   readonly store = new Store<KubernetesObject>();
   seen = '100';
+  served = true;
   /** changes are what the followers of the cache were told. */
   readonly changes: string[] = [];
 
@@ -74,6 +75,10 @@ class Cached implements AuditedKind {
 
   version(): string {
     return this.seen;
+  }
+
+  isServed(): boolean {
+    return this.served;
   }
 
   /** hold fills the cache without telling anybody. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resources } from '../../../src/api/kubernetes.ts';
 import type { Rollout } from '../../../src/api/rollout.ts';
 import {
   keptEndpointSlice,
@@ -57,7 +58,7 @@ describe('what the caches keep', () => {
 
   it('of an IngressRoute is its spec, and who wrote its rules', () => {
     const time = '2026-11-21T09:30:00Z';
-    const kept = keptIngressRoute({
+    const kept = keptIngressRoute(resources.ingressRoutes, {
       metadata: {
         ...metadata,
         managedFields: [
@@ -79,7 +80,7 @@ describe('what the caches keep', () => {
 
   it('of an IngressRoute is also for which Traefik and of which Rollout it is', () => {
     const owner = { apiVersion: 'sluice.dev/v1alpha1', kind: 'Rollout', name: 'shop', uid: 'r' };
-    const kept = keptIngressRoute({
+    const kept = keptIngressRoute(resources.ingressRoutes, {
       metadata: {
         ...metadata,
         annotations: { 'kubernetes.io/ingress.class': 'internal', 'meta.helm.sh/release-name': 'shop' },

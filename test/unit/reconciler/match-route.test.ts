@@ -12,6 +12,7 @@ import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { takeBaseline } from '../../../src/traffic/baseline.ts';
 import { eventually } from '../../support/eventually.ts';
 import { observation, rollout, rolloutSpec, shopPair, shopRoutes } from '../../support/rollout-builders.ts';
+import { ingressRouteIn } from '../../../src/traffic/route-object.ts';
 import { openWorld, shopRoute, shopRouteId, type World } from './cluster.ts';
 import type { MemoryStore } from './memory-store.ts';
 
@@ -97,7 +98,7 @@ async function exposed(): Promise<IngressRoute> {
   await eventually(() => world.watches.caches.route(id) !== undefined, { describe: 'the match route to be seen' });
   events.length = 0;
   world.changed.length = 0;
-  return world.watches.caches.route(id)!.object;
+  return ingressRouteIn(world.watches.caches.route(id))!;
 }
 
 describe('Expose', () => {

@@ -35,6 +35,8 @@ export class MemoryStore implements ObjectStore {
   beforeWrite: (attempt: Attempt) => void = () => {};
   /** afterWrite is called after each write that was made; it may throw, as a connection that breaks before the answer. */
   afterWrite: (attempt: Attempt) => void = () => {};
+  /** missingGroups are those of which the server knows no kind. */
+  readonly missingGroups = new Set<string>();
   readonly #objects = new Map<string, Stored>();
   readonly #events: { readonly kind: string; readonly version: number; readonly event: WatchEvent<Stored> }[] = [];
   #version = 0;
@@ -47,7 +49,7 @@ export class MemoryStore implements ObjectStore {
       ...object,
       metadata: { ...object.metadata, resourceVersion: String(this.#version) },
     });
-    const place = `${kind.kind} ${keyOf(object)}`;
+    const place = placeOf(kind, keyOf(object));
     this.#emit(kind, { type: this.#objects.has(place) ? 'Modified' : 'Added', object: stored });
     this.#objects.set(place, stored);
     return stored;
@@ -58,14 +60,14 @@ export class MemoryStore implements ObjectStore {
     const object = this.read(kind, key);
     if (object === undefined) return;
     this.#version += 1;
-    this.#objects.delete(`${kind.kind} ${key}`);
+    this.#objects.delete(placeOf(kind, key));
     const metadata = { ...object.metadata, resourceVersion: String(this.#version) };
     this.#emit(kind, { type: 'Deleted', object: { ...object, metadata } });
   }
 
   /** read returns an object without writing that down. */
   read(kind: ResourceKind, key: ObjectKey): Stored | undefined {
-    return this.#objects.get(`${kind.kind} ${key}`);
+    return this.#objects.get(placeOf(kind, key));
   }
 
   async get<T extends KubernetesObject>(kind: ResourceKind, key: ObjectKey): Promise<T | undefined> {
@@ -77,7 +79,8 @@ export class MemoryStore implements ObjectStore {
     kind: ResourceKind,
     { keep = (object) => object }: ListOptions<T> = {},
   ): Promise<ObjectList<T>> {
-    const places = [...this.#objects].filter(([place]) => place.startsWith(`${kind.kind} `));
+    if (this.missingGroups.has(kind.group)) throw new SluiceError('ApiNotFound', `no ${kind.plural}.${kind.group}`);
+    const places = [...this.#objects].filter(([place]) => place.startsWith(placeOf(kind, '')));
     return {
       items: places.map(([, object]) => keep(object as KubernetesObject as T)),
       resourceVersion: String(this.#version),
@@ -92,7 +95,8 @@ export class MemoryStore implements ObjectStore {
     for (let next = 0; !signal.aborted;) {
       for (; next < this.#events.length; next += 1) {
         const found = this.#events[next];
-        if (found?.kind === kind.kind && found.version > Number(resourceVersion)) yield found.event as WatchEvent<T>;
+        if (found?.kind === placeOf(kind, '') && found.version > Number(resourceVersion))
+          yield found.event as WatchEvent<T>;
       }
       await Promise.race([this.#changed.promise, aborted]);
     }
@@ -195,10 +199,15 @@ export class MemoryStore implements ObjectStore {
   }
 
   #emit(kind: ResourceKind, event: WatchEvent<Stored>): void {
-    this.#events.push({ kind: kind.kind, version: this.#version, event });
+    this.#events.push({ kind: placeOf(kind, ''), version: this.#version, event });
     this.#changed.resolve();
     this.#changed = Promise.withResolvers<void>();
   }
+}
+
+/** placeOf tells the kinds of two groups apart. */
+function placeOf({ kind, group }: ResourceKind, key: string): string {
+  return `${kind}.${group} ${key}`;
 }
 
 /** merged applies a JSON Merge Patch (RFC 7386). */

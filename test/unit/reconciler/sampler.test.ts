@@ -4,7 +4,7 @@ import { decodeChecks, type CheckStates } from '../../../src/analysis/check-text
 import { decodeComparison } from '../../../src/analysis/comparison.ts';
 import { startEvidence, type Stage } from '../../../src/analysis/evidence.ts';
 import type { MetricSource, SampleOutcome, SampleQuery } from '../../../src/analysis/metric-source.ts';
-import type { AnalysisEvidence } from '../../../src/api/rollout-status.ts';
+import type { AnalysisEvidence } from '../../../src/api/rollout-evidence.ts';
 import type { ObjectKey } from '../../../src/api/kubernetes.ts';
 import { formatTime } from '../../../src/clock.ts';
 import { Sampler, type SamplePlan } from '../../../src/reconciler/sampler.ts';

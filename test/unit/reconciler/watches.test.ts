@@ -172,6 +172,34 @@ describe('startWatches', () => {
     expect(watches.caches.rolloutsOnRoute(routeId('web/shop'))).toEqual([]);
   });
 
+  it('does without the group of Traefik 2, in silence, and finds it when it is there', async () => {
+    const old = { resource: resources.oldIngressRoutes, key: 'web/shop' } as const;
+    const subject = rollout({ route: { name: 'shop', apiVersion: 'traefik.containo.us/v1alpha1' } });
+    const { store, watches, lines, clock, changed } = await openWorld(stop.signal, (store) => {
+      store.put(resources.rollouts, subject);
+      store.missingGroups.add('traefik.containo.us');
+    });
+    expect(watches.caches.route(old)).toBeUndefined();
+    expect(lines).toEqual([]);
+    const kinds = (): readonly string[] => watches.contacts().map(({ kind }) => kind);
+    expect(kinds()).not.toContain('IngressRoute.traefik.containo.us');
+    expect(watches.contacts().every(({ atMs }) => atMs >= 0)).toBe(true);
+    expect(watches.audited.filter((audited) => !audited.isServed())).toHaveLength(2);
+    store.missingGroups.clear();
+    store.put(resources.oldIngressRoutes, shopRoute());
+    changed.length = 0;
+    await clock.advance(60_000);
+    await eventually(() => watches.caches.route(old) !== undefined);
+    expect(changed).toContain('web/shop');
+    expect(kinds()).toContain('IngressRoute.traefik.containo.us');
+  });
+
+  it('complains of a kind that it cannot do without', async () => {
+    const { lines, watches } = await openWorld(stop.signal, (store) => store.missingGroups.add('autoscaling'));
+    expect(lines).toMatchObject([{ kind: 'HorizontalPodAutoscaler', code: 'ApiNotFound' }]);
+    expect(watches.audited.every((audited) => audited.isServed())).toBe(true);
+  });
+
   it('stops with the signal', async () => {
     const { watches } = await openWorld(stop.signal);
     stop.abort(new Error('stop'));

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../src/rollout/decide.ts';
-import { observation, routeObservation, shopRoutes } from '../../support/rollout-builders.ts';
+import type { RouteRef } from '../../../src/api/rollout.ts';
+import type { RolloutTarget } from '../../../src/api/rollout-status.ts';
+import type { Observation } from '../../../src/rollout/observation.ts';
+import { observation, rollout, routeObservation, shopRoutes } from '../../support/rollout-builders.ts';
 import { World } from '../../support/world.ts';
 
 const steps = [
@@ -256,5 +259,75 @@ describe('decide', () => {
     const first = decide(input);
     expect(decide(input)).toEqual(first);
     expect(input).toEqual(before);
+  });
+});
+
+describe('what people should know of a route', () => {
+  const advice = [
+    { reason: 'ServiceShared', message: 'Service shop-stable is also listed by IngressRoute web/admin.' },
+  ];
+  const claimed = rollout(
+    { revision: 'r1' },
+    {
+      metadata: { ...rollout().metadata, finalizers: ['sluice.dev/route'] },
+      status: { revision: 'r1', phase: 'Pending' },
+    },
+  );
+
+  it('is said once, when a rollout starts', () => {
+    const decision = decide(observation({ rollout: claimed, advice }));
+    expect(decision).toMatchObject({ kind: 'Raise', notices: [{ type: 'Warning', ...advice[0] }] });
+    if (decision.kind !== 'Raise') return;
+    const next = decide(observation({ rollout: { ...claimed, status: decision.status }, advice }));
+    expect(next).toMatchObject({ notices: [] });
+  });
+
+  it('explains why nobody counts requests of a TraefikService that nobody lists', () => {
+    const unused = { reason: 'RouteUnused', message: 'No IngressRoute lists TraefikService shop.' };
+    const source = { kind: 'NotReady', reason: 'NoEvidenceSource', message: 'No requests.' } as const;
+    const waiting = (over: Partial<Observation>) => decide(observation({ rollout: claimed, source, ...over }));
+    expect(waiting({})).toMatchObject({ kind: 'Wait', status: { reason: 'NoEvidenceSource' } });
+    expect(waiting({ advice: [unused] })).toMatchObject({ kind: 'Wait', status: unused });
+    expect(decide(observation({ rollout: claimed, advice: [unused] }))).toMatchObject({ kind: 'Raise' });
+  });
+});
+
+describe('the touched route', () => {
+  const pathRoutes = shopRoutes.map((route) => ({ ...route, match: 'Path(`/`)' }));
+
+  it.each<[string, Partial<RouteRef>, Partial<RolloutTarget>]>([
+    ['of the usual kind is a name', {}, {}],
+    ['is named with its kind', { kind: 'TraefikService' }, { kind: 'TraefikService' }],
+    [
+      'is named with its group and rule',
+      { apiVersion: 'traefik.containo.us/v1alpha1', match: 'Path(`/`)' },
+      { apiVersion: 'traefik.containo.us/v1alpha1', match: 'Path(`/`)' },
+    ],
+  ])('%s', (_name, route, target) => {
+    const world = inStep({ spec: { route: { name: 'shop', ...route } }, routes: pathRoutes });
+    const { uid: _uid, stable: _stable, canary: _canary, baseline: _baseline, ...named } = world.status.target ?? {};
+    expect(named).toMatchObject({ route: 'shop', ...target });
+    expect(Object.keys(named).toSorted()).toEqual([...Object.keys(target), 'raisedAt', 'route'].toSorted());
+  });
+
+  it.each<[string, Partial<RouteRef>, string]>([
+    ['stays where the rule is written in another way', { match: '( Path("/") )' }, 'Succeeded/Holding 100% route 100%'],
+    ['is put back for another rule', { match: 'Path(`/other`)' }, 'Pending/RuleNotFound 0% route 0%'],
+    ['is put back for all rules', {}, 'Progressing/StepStarted 20% route 20%'],
+  ])('%s', (_name, route, state) => {
+    const world = inStep({ spec: { route: { name: 'shop', match: 'Path(`/`)' } }, routes: pathRoutes });
+    world.command('promote-full');
+    world.run(600_000);
+    expect(world.state).toBe('Succeeded/Holding 100% route 100%');
+    world.edit({ route: { name: 'shop', ...route } });
+    world.settle();
+    expect(world.state).toBe(state);
+  });
+
+  it('is named by its kind where it goes away', () => {
+    const world = inStep({ spec: { route: { name: 'shop', kind: 'TraefikService' } } });
+    world.deleteRoute();
+    world.settle();
+    expect(world.status.message).toBe('TraefikService shop does not exist any more; create it again, or abort.');
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AnalysisEvidence, RolloutStatus } from '../../../src/api/rollout-status.ts';
+import type { AnalysisEvidence } from '../../../src/api/rollout-evidence.ts';
+import type { RolloutStatus } from '../../../src/api/rollout-status.ts';
 import { formatTime } from '../../../src/clock.ts';
 import {
   isAtRest,

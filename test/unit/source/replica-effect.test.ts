@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resources } from '../../../src/api/kubernetes.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { findEffect } from '../../../src/source/replica-effect.ts';
 import { createTraefikApi, type TraefikApi } from '../../../src/source/traefik-api.ts';
@@ -11,7 +12,10 @@ const services = [
   { name: 'shop-canary', port: 80, weight: 10 },
 ];
 const routes = [{ match: 'Host(`shop.example`)', services }];
-const question = effectQuestion({ key: 'web/shop', routes }, shopPair, { stable: [], canary: [] });
+const question = effectQuestion({ resource: resources.ingressRoutes, key: 'web/shop', routes }, shopPair, {
+  stable: [],
+  canary: [],
+});
 const there = { 'web-shop-stable-80': 90, 'web-shop-canary-80': 10 };
 
 describe('what a replica says', () => {
@@ -32,6 +36,19 @@ describe('what a replica says', () => {
     expect(await findEffect(api, question)).toEqual({ kind: 'InEffect', message: 'has the weight' });
     const name = encodeURIComponent(question.routes[0]?.router ?? '');
     expect(traefik.requests).toEqual([`/api/http/services/${name}`, `/api/http/routers/${name}`]);
+  });
+
+  it('of a TraefikService asks for that, and for whichever routers use it', async () => {
+    traefik.weights = there;
+    const service = effectQuestion(
+      { resource: resources.traefikServices, key: 'web/shop', routes: [{ match: '', services }] },
+      shopPair,
+      { stable: [], canary: [] },
+    );
+    expect(await findEffect(api, service)).toMatchObject({ kind: 'InEffect' });
+    expect(traefik.requests).toContain('/api/http/services/web-shop%40kubernetescrd');
+    traefik.weights = undefined;
+    expect(await findEffect(api, service)).toMatchObject({ kind: 'Missing' });
   });
 
   it('is NotYet, with what it has, and costs one request', async () => {

@@ -63,6 +63,16 @@ describe('mergeEdits', () => {
     expect(mergeEdits<object>(base, alone, theirs)).toEqual(theirs);
   });
 
+  it('merges the weighted services of a TraefikService as those of a route', () => {
+    const service = (services: readonly object[], more: object = {}) => ({ spec: { weighted: { services, ...more } } });
+    const edited = service([{ ...stable, scheme: 'h2c' }], { sticky: { cookie: {} } });
+    expect(mergeEdits<object>(service([stable]), service(weighted), edited)).toEqual(
+      service([{ ...stable, scheme: 'h2c', weight: 75 }, canary], { sticky: { cookie: {} } }),
+    );
+    const moved = service([{ ...stable, weight: 10 }]);
+    expect(mergeEdits<object>(service([stable]), service(weighted), moved)).toEqual(moved);
+  });
+
   it('drops what Sluice wrote to a route that is gone', () => {
     const theirs = object([base.spec.routes[1] as object]);
     expect(mergeEdits<object>(base, ours, theirs)).toEqual(theirs);

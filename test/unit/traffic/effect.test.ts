@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resources } from '../../../src/api/kubernetes.ts';
 import { effectQuestion, missesEffect, type ExpectedRoute, type ShownService } from '../../../src/traffic/effect.ts';
 import type { Route } from '../../../src/api/traefik.ts';
 import { shopPair } from '../../support/rollout-builders.ts';
@@ -7,7 +8,11 @@ const match = 'Host(`shop.example`)';
 const sockets = { stable: ['10.0.1.1:8080'], canary: ['10.0.2.1:8080', '[fd00::2]:8080'] };
 
 function expectedFor(...services: NonNullable<Route['services']>[number][]): ExpectedRoute {
-  const question = effectQuestion({ key: 'web/shop', routes: [{ match, services }] }, shopPair, sockets);
+  const question = effectQuestion(
+    { resource: resources.ingressRoutes, key: 'web/shop', routes: [{ match, services }] },
+    shopPair,
+    sockets,
+  );
   const [route] = question.routes;
   if (route === undefined) throw new Error('no rule lists the pair');
   return route;
@@ -74,10 +79,20 @@ describe('the effect of a route', () => {
     expect(missesEffect(expected, { weights: undefined, servers: ['http://10.0.1.10:9999'] })).toBeUndefined();
   });
 
+  it('of a TraefikService is told by weights also where it has one service left', () => {
+    const shown = { resource: resources.traefikServices, key: 'web/shop' } as const;
+    const { routes } = effectQuestion({ ...shown, routes: [{ match: '', services: [canary] }] }, shopPair, sockets);
+    expect(routes).toMatchObject([{ service: 'web-shop@kubernetescrd', router: undefined }]);
+    const [expected] = routes as readonly [ExpectedRoute];
+    expect(missesEffect(expected, weighted(['web-shop-canary-80', 1]))).toBeUndefined();
+    expect(missesEffect(expected, weighted(['web-shop-stable-80', 1], ['web-shop-canary-80', 1]))).toBeDefined();
+  });
+
   it('is another question for other weights, and the same one for other pods', () => {
     const ask = (weight: number, of: typeof sockets): string =>
       effectQuestion(
         {
+          resource: resources.ingressRoutes,
           key: 'web/shop',
           routes: [
             {

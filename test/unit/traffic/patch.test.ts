@@ -112,7 +112,12 @@ describe('buildPatch', () => {
     ['no service would be left', () => buildPatch(object([s()]), to([]), 'Entries'), /without services/],
     [
       'there is no version to insist on',
-      () => buildPatch(ingressRoute({ ...object([s()]).object, metadata: { name: 'shop' } }), to([s(2)]), 'Version'),
+      () =>
+        buildPatch(
+          ingressRoute({ ...(object([s()]).object as IngressRoute), metadata: { name: 'shop' } }),
+          to([s(2)]),
+          'Version',
+        ),
       /resourceVersion/,
     ],
   ])('refuses with Internal where %s', (_name, build, message) => {

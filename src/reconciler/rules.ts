@@ -1,0 +1,22 @@
+/** Which rules of a route a Rollout is about, where it names one. */
+import type { Route } from '../api/traefik.ts';
+import { isSameRule } from '../rule/same-rule.ts';
+import { listsPair, roleOf, type Pair } from '../traffic/split.ts';
+
+/**
+ * rulesInQuestion returns the texts of the rules that are `wanted`, compared as parsed. Of a route that was touched
+ * (`isTouched`) and has no such rule any more, it is the one that lists the canary, or the only one that lists the pair:
+ * somebody has edited the rule, and what is in it has to be put back.
+ */
+export function rulesInQuestion(
+  routes: readonly Route[],
+  wanted: string,
+  { pair, isTouched }: { readonly pair: Pair; readonly isTouched: boolean },
+): readonly string[] {
+  const same = routes.filter(({ match, syntax }) => isSameRule(match, wanted, syntax)).map(({ match }) => match);
+  if (same.length > 0 || !isTouched) return same;
+  const listing = routes.filter((route) => listsPair(route, pair));
+  const withCanary = listing.filter(({ services = [] }) => services.some((entry) => roleOf(entry, pair) === 'canary'));
+  const edited = [withCanary, listing].find(({ length }) => length === 1) ?? [];
+  return edited.map(({ match }) => match);
+}
