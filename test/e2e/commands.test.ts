@@ -64,12 +64,15 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
     ]);
     return all;
   };
+  const answered = (shop: Shop): Promise<boolean> =>
+    eventually(async () => (await shop.rollout())?.metadata.annotations?.['sluice.dev/command'] === undefined, {
+      timeoutMs: 30_000,
+      describe: `${shop.name}: the command to be answered`,
+    });
   /** refused gives a command, and waits for the event that says why it is not carried out. */
   const refused = async (shop: Shop, verb: string, why: RegExp): Promise<void> => {
     await shop.command(verb);
-    await eventually(async () => (await shop.rollout())?.metadata.annotations?.['sluice.dev/command'] === undefined, {
-      describe: `${shop.name}: ${verb} to be answered`,
-    });
+    await answered(shop);
     await eventually(async () => why.test(await notesOf(shop, 'CommandIgnored')), {
       describe: `${shop.name}: an event that matches ${why.source}`,
     });
@@ -108,6 +111,7 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
     const braked = await shop.until('the brake', ({ reason }) => reason === 'PausedByCommand');
     expect(braked.pause?.who).toBe('alice');
     await edit(shop, { paused: true });
+    await answered(shop);
     const stale = [`sluice.dev/command=promote n0 ${(await shop.rollout())?.metadata.uid} another`];
     const given = [...stale, 'sluice.dev/command-by=admin'];
     await stage.cluster.kubectl(['-n', shopNamespace, 'annotate', 'slr', shop.name, ...given]);
@@ -330,7 +334,7 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
     const answer = await stage.cluster.api('PATCH', path, newer, 'application/json-patch+json');
     expect(answer.status).toBe(200);
     await shop.command('promote');
-    await eventually(async () => (await shop.rollout())?.metadata.annotations?.['sluice.dev/command'] === undefined);
+    await answered(shop);
     await expectShare(load, 45);
     await shop.command('abort');
     await shop.until('the abort', ({ phase }) => phase === 'Failed');
