@@ -15,7 +15,7 @@ import { type Backend, startBackend } from '../support/backend.ts';
 import { grantCopy } from '../support/copies.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Pod, startKubelet } from '../support/kubelet.ts';
-import type { Load } from '../support/load.ts';
+import { type Load, startLoad } from '../support/load.ts';
 import { readObject } from '../support/objects.ts';
 import {
   type ExampleFile,
@@ -23,6 +23,7 @@ import {
   runExample,
   type RunningExample,
   selects,
+  untilAnswered,
 } from '../support/running-example.ts';
 import { type Stage, startStage } from '../support/stage.ts';
 
@@ -172,19 +173,39 @@ const promises: Readonly<Record<string, (example: RunningExample) => Promise<voi
     await kubectl('set', 'image', 'deployment/shop-stable', 'shop=registry.example/shop:2026.11.3');
     expect(await untilAt(95)).toMatchObject({ phase: 'Promoting' });
   },
-  limits: async ({ untilAt, command, load }) => {
+  limits: async ({ untilAt, until, command, load }) => {
     await untilAt(5);
     await answered(load, 10);
     await command('promote');
-    const { message } = await untilAt(25);
+    await untilAt(25);
+    // A scrape that a busy machine has missed is not made up for before the next interval of the check.
+    const queue = 'Check queue-depth is 12, allowed at most 100.';
+    const { message } = await until('both checks', (now) => now.message?.includes(queue) === true);
     expect(message).toContain('Limits: at most 1% bad, at least 99% within 1 s.');
-    expect(message).toContain('Check queue-depth is 12, allowed at most 100.');
     expect(message).toMatch(/Check orders is [\d.]+, allowed at least 0\.5\./);
   },
   'low-traffic': async ({ untilAt, command }) => {
     expect((await untilAt(20)).step).toBe('1/4');
     await command('promote');
     await untilAt(40);
+  },
+  match: async ({ file, untilAt }) => {
+    await untilAt(5);
+    const asks = async (headers: Readonly<Record<string, string>>, versions: readonly string[]): Promise<void> => {
+      const load = startLoad({ url: stage.traefik.webUrl, host: file.host, requestsPerSecond: 10, headers });
+      try {
+        await untilAnswered(load, versions, `match: answers to ${JSON.stringify(headers)}`);
+      } finally {
+        await load.stop();
+      }
+    };
+    await Promise.all([
+      asks({ 'x-canary': 'always' }, ['v2']),
+      asks({ 'x-client-version': '2026.11.3', 'user-agent': 'shop-app/7' }, ['v2']),
+      asks({ cookie: 'canary=always' }, ['v2']),
+      asks({ cookie: 'session=test-7; group=beta12' }, ['v2']),
+      asks({ 'x-canary': 'never', cookie: 'session=test-7; group=guest' }, ['v1', 'v2']),
+    ]);
   },
   minimal: async (example) => {
     const before = await routeOf(example);

@@ -41,14 +41,15 @@ export function readExampleFile(file: string): ExampleFile {
   const own = readFileSync(path.join(folder, file), 'utf8');
   const isWhole = /^kind: IngressRoute$/m.test(own);
   const app = isWhole ? '' : `${readFileSync(path.join(folder, 'app.yaml'), 'utf8')}---\n`;
-  const text = `${app}${own}`.replaceAll(/Host\(`[^`]*`\)/g, `Host(\`${name}.example\`)`);
+  // Those with several hosts keep them apart.
+  const text = `${app}${own}`.replaceAll('Host(`', `Host(\`${name}.`);
   const objects = parseAllDocuments(text).map((document) => document.toJS() as ExampleObject);
   const service = objects.find(({ kind }) => kind === 'Rollout')?.spec.canary?.service ?? '';
   const canary = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === service);
   return {
     name,
     namespace: `example-${name}`,
-    host: `${name}.example`,
+    host: /Host\(`([^`]*)`/.exec(text)?.[1] ?? '',
     text,
     objects,
     canary: { service, labels: canary?.spec.selector ?? {} },
@@ -125,8 +126,11 @@ export async function runExample(
   };
 }
 
-/** A change takes Traefik up to two seconds: what was answered before it is not looked at. */
-async function untilAnswered(load: Load, versions: readonly string[], describe: string): Promise<void> {
+/**
+ * untilAnswered waits until each of these versions has answered for three seconds, and no other: a change takes Traefik up
+ * to two seconds, and what was answered before it is not looked at.
+ */
+export async function untilAnswered(load: Load, versions: readonly string[], describe: string): Promise<void> {
   let mark = load.mark();
   await eventually(
     () => {
