@@ -154,6 +154,8 @@ export interface RolloutProgress {
   readonly refusedAt?: string;
   /** True when it was promoted all the way, without steps and proofs, by a promote-full command. */
   readonly full?: boolean;
+  /** True on the way back to a stable workload with a new revision. Where that turns out to be the old one again, the canary gets everything again. */
+  readonly renewed?: boolean;
   /** HoldState says why the rollout waits for a promote or abort. */
   readonly hold?: HoldState;
   /** RollbackCause says why the rollout is going back. */
@@ -202,6 +204,10 @@ export interface RolloutStatus {
   readonly promotedRevision?: string;
   /** Revision of the stable workload when the rollout began. */
   readonly stableRevision?: string;
+  /** Short text for the images of the stable workload when the rollout began, to notice when it runs them again. */
+  readonly stableImages?: string;
+  /** Since when a promoted canary has another revision, which serves without having been judged before. */
+  readonly unprovenSince?: string;
   /** Revision of the canary's workload when the rollout began, where spec.revision names the release. */
   readonly workloadRevision?: string;
   /** CopyState says that the stable workload has got the judged pod template; absent before, and at rest. */

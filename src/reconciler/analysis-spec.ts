@@ -59,7 +59,6 @@ const defaultErrorRatio = 0.05;
 function limitsOf(analysis: WrittenAnalysis): Pick<AnalysisSpec, 'compare' | 'margin' | 'latency' | 'slo' | 'alpha'> {
   const { compare, errorRatio, latency, confidence } = analysis;
   const slo = sloOf(analysis);
-  const isUnlimited = compare === 'None' && slo.errorRatio === undefined && slo.latency === undefined;
   return {
     compare,
     margin: { factor: 1 + parsePercent(errorRatio.maxIncreaseRelative), points: parsePoints(errorRatio.maxIncrease) },
@@ -67,9 +66,18 @@ function limitsOf(analysis: WrittenAnalysis): Pick<AnalysisSpec, 'compare' | 'ma
       maxIncrease: parsePercent(latency.maxIncrease),
       quantile: latency.quantile === 'All' ? 'All' : Number(latency.quantile),
     },
-    slo: isUnlimited ? { errorRatio: defaultErrorRatio } : slo,
+    slo: compare === 'None' ? limited(slo) : slo,
     alpha: 1 - parsePercent(confidence),
   };
+}
+
+function limited(slo: Slo): Slo {
+  return slo.errorRatio === undefined && slo.latency === undefined ? { errorRatio: defaultErrorRatio } : slo;
+}
+
+/** absoluteOnly is the analysis of a canary that has all traffic without having been compared: its limits and checks. */
+export function absoluteOnly(spec: AnalysisSpec): AnalysisSpec {
+  return { ...spec, compare: 'None', slo: limited(spec.slo) };
 }
 
 function sloOf({ slo = {} }: WrittenAnalysis): Slo {

@@ -28,7 +28,7 @@ import type { UserQueryMode } from '../source/user-query.ts';
 import { classOf, isSticky, ownsServices, routeIn, type RouteId, type RouteObject } from '../traffic/route-object.ts';
 import { isMember, readSplit, type Pair } from '../traffic/split.ts';
 import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
-import { prepareAnalysis } from './analysis-spec.ts';
+import { absoluteOnly, prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
 import { resolveMember, type Member } from './members.ts';
 import { observeMatchRoute } from './observe-match-route.ts';
@@ -37,7 +37,7 @@ import { rulesInQuestion } from './rules.ts';
 import { findAdvice, findSharers, type Neighbourhood } from './neighbours.ts';
 import { readEffect, type RouteEffect } from './route-effect.ts';
 import type { Verifier } from './verifier.ts';
-import { imagesDiffer, revisionOf, type Workload } from './workloads.ts';
+import { imagesDiffer, imagesOf, revisionOf, type Workload } from './workloads.ts';
 
 /** Scene is what was read of a rollout before its evidence is known. */
 export interface Scene {
@@ -105,7 +105,7 @@ export function readScene(
     matchRoute: match.observed,
     stable,
     canary,
-    spec: analysis.spec,
+    spec: rollout.status?.unprovenSince === undefined ? analysis.spec : absoluteOnly(analysis.spec),
     problems: findProblems({ ...found, queries: analysis.problems, match: match.problems }),
     canaryRevision: canaryRevision(rollout, revisionOf(workloadOf(caches, namespace, spec.canary.workload))),
     judged: judgedOf(rollout, found),
@@ -142,10 +142,11 @@ function judgedOf(
   rollout: Rollout,
   { route, pair, canary, caches }: { route: RouteObject | undefined; pair: Pair; canary: Member; caches: Caches },
 ): Judged | undefined {
-  const progress = rollout.status?.progress;
+  const { progress, unprovenSince } = rollout.status ?? {};
+  if (unprovenSince !== undefined) return judgedSince(rollout, unprovenSince, canary);
   if (progress?.direction !== 'Forward' || (progress.appliedAt === undefined && progress.from === 0)) return undefined;
   return {
-    id: evidenceId(rollout, progress.startedAt, caches),
+    id: evidenceId(rollout, progress.startedAt, stableRevisionOf(rollout, caches)),
     stage: {
       sinceMs: progress.appliedAt === undefined ? undefined : effectMs(progress),
       isAlone: progress.weight >= 100,
@@ -158,9 +159,21 @@ function judgedOf(
   };
 }
 
-function evidenceId({ metadata, spec, status }: Rollout, startedAt: string, caches: Caches): string {
-  const stable = revisionOf(workloadOf(caches, metadata.namespace ?? '', spec.stable.workload))?.value;
-  return fnv1a(JSON.stringify([status?.revision ?? '', startedAt, stable ?? '', spec.analysis])).toString(16);
+function evidenceId({ spec, status }: Rollout, startedAt: string, stable: string): string {
+  return fnv1a(JSON.stringify([status?.revision ?? '', startedAt, stable, spec.analysis])).toString(16);
+}
+
+function stableRevisionOf({ metadata, spec }: Rollout, caches: Caches): string {
+  return revisionOf(workloadOf(caches, metadata.namespace ?? '', spec.stable.workload))?.value ?? '';
+}
+
+/** judgedSince: what came after the promotion has had all traffic from the first request on; nothing is compared. */
+function judgedSince(rollout: Rollout, since: string, canary: Member): Judged {
+  return {
+    id: evidenceId(rollout, since, ''),
+    stage: { sinceMs: parseTime(since), isAlone: true, canaryEndpoints: canary.addresses.length },
+    share: { weightPercent: 100, isComparable: false },
+  };
 }
 
 /** Sticky sessions choose by cookie, and the counters of a Service hold what other routes send it. */
@@ -212,6 +225,7 @@ export function observe(
     canary: armOf(canary, rollout.spec.canary, caches),
     canaryRevision: scene.canaryRevision,
     stableRevision: revisionOf(stableWorkload),
+    stableImages: stableWorkload && fnv1a(imagesOf(stableWorkload)).toString(16),
     imagesDiffer: imagesDiffer(stableWorkload, canaryWorkload),
     source: known.source,
     evidence: known.evidence,

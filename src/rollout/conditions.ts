@@ -52,7 +52,8 @@ const calmReasons = [
 
 /** isTrouble tells whether a person should look: it makes Ready False and the event a Warning. */
 export function isTrouble(phase: string | undefined, reason: string | undefined): boolean {
-  if (['RouteNotWritten', 'AnalysisFailed', 'NotInEffect', 'StableIsManaged'].includes(reason ?? '')) return true;
+  if (['RouteNotWritten', 'AnalysisFailed', 'NotInEffect', 'StableIsManaged', 'StableReverted'].includes(reason ?? ''))
+    return true;
   if (phase === 'Pending') return !calmReasons.includes(reason ?? '');
   return phase === 'Failed' || phase === 'Degraded' || phase === 'RollingBack';
 }
@@ -108,7 +109,9 @@ function analysisPassing(
 ): Finding | undefined {
   const type = 'AnalysisPassing';
   // Also in the write that ends the rollout: an hour later the condition has to agree with the reason.
-  const isJudged = [after, observation.rollout.status].some((status) => status?.progress?.direction === 'Forward');
+  const isJudged = [after, observation.rollout.status].some(
+    (status) => status?.progress?.direction === 'Forward' || status?.unprovenSince !== undefined,
+  );
   if (!isJudged) return before.find((condition) => condition.type === type);
   if (observation.rollout.spec.analysis.mode === 'Disabled') {
     return { type, status: 'Unknown', reason: 'Disabled', message: 'spec.analysis.mode is Disabled.' };

@@ -10,10 +10,11 @@ import { formatTime, parseTime } from '../clock.ts';
 import { isAsked, statusOf, touched, wait, whoAsked, type Question, type Touched } from './answer.ts';
 import { braked, findBrake, ignored, untilOpen, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
-import { isStableNew, startReturn, tooFewToReturn, unproven } from './hold.ts';
+import { isStableNew, startReturn, tooFewToReturn } from './hold.ts';
 import type { CopyRead, Observation, PodTemplate } from './observation.ts';
 import { isHolding, nextStatus, type StatusChange } from './status.ts';
 import { hashTemplate, isCopied } from './template.ts';
+import { seenRevision, unprovenChange } from './unproven.ts';
 
 /** Rights may be granted, and a refusal mended, without an event that would tell. */
 const refusedRetryMs = 30_000;
@@ -126,7 +127,8 @@ function changed(observation: Observation, { workload, writer = 'somebody' }: Co
 function managed(observation: Observation, { workload, applier }: CopyRead): Decision {
   const message = `Revision ${promotedOf(observation)} was promoted and keeps everything, but is not copied: ${applier} applies the pod template of ${workload} and would put its own back. Update it there; traffic returns when it has rolled out.`;
   const { revision = promotedOf(observation) } = newestRevision(observation);
-  if (revision !== promotedOf(observation)) return wait(observation, unproven(observation, revision));
+  if (revision !== promotedOf(observation))
+    return wait(observation, { ...unprovenChange(observation), ...seenRevision(observation) });
   return wait(observation, {
     phase: 'Succeeded',
     reason: 'StableIsManaged',

@@ -12,6 +12,7 @@
  *                                             │                RollingBack, Degraded                           Promoting
  *                                             └────────────────────────────────────────────────────────────────┘
  *
+ * Return goes back to Holding where stable's workload turns out to be the old version again (stable-reverted.ts).
  * With promotion.mode Copy a Holding is Promoting: stable gets what was judged, and is new by that (copy.ts).
  *
  * Forward to Back usually takes one reconcile: the route is put back, then status says Failed. Back is stored only while
@@ -37,6 +38,8 @@ import {
 } from './rollback.ts';
 import { drifted, stableLost } from './drift.ts';
 import { withExposure } from './exposure.ts';
+import { stableReverted } from './stable-reverted.ts';
+import { unprovenFailed } from './unproven.ts';
 import { routeGone, routeRecreated, ruleAdded } from './route.ts';
 import { firstSight, isUndecided, notReady, resting, retryAsked } from './start.ts';
 import { isAtRest, isWorthWriting, statusSchema } from './status.ts';
@@ -98,6 +101,7 @@ const questions: readonly Question[] = [
   rollbackPending,
   abortAsked,
   analysisFailed,
+  unprovenFailed,
   revisionChanged,
   canaryLost,
   writeOverdue,
@@ -115,6 +119,7 @@ const questions: readonly Question[] = [
   planEdited,
   promoteAsked,
   forward,
+  stableReverted,
   returning,
   copying,
   holding,

@@ -24,6 +24,7 @@ import { readySeen } from './readiness.ts';
 import { rollBack } from './rollback.ts';
 import { held } from './route.ts';
 import { routeNameOf } from './route-name.ts';
+import { renewal } from './renewal.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 import { describePlan, indexForWeight, nextReturn } from './steps.ts';
 
@@ -130,7 +131,8 @@ function corrections({ nowMs }: Observation, { target }: Touched): readonly stri
 /** isPendingRaise tells a raise whose route write has not happened (crash, conflict) from a weight that was taken back. */
 function isPendingRaise({ status, route }: Touched): boolean {
   const { progress } = status;
-  if (progress?.direction !== 'Forward' || progress.appliedAt !== undefined) return false;
+  // On the way back that is a canary which gets everything again (stable-reverted.ts).
+  if (progress === undefined || progress.direction === 'Back' || progress.appliedAt !== undefined) return false;
   // A person who put it back to exactly that is not to be fought; another writer only touched something else.
   const isByHand = progress.from > 0 && wroteSince(route, progress.enteredAt, isPerson);
   return percentOf(route) === progress.from && !isByHand;
@@ -166,8 +168,8 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
     return wait(observation, { ...change, ...command });
   }
   const now = formatTime(observation.nowMs);
-  const progress = {
-    direction: 'Return' as const,
+  const progress: RolloutProgress = {
+    direction: 'Return',
     index: indexForWeight(observation.steps, 100 - percent),
     weight: percent,
     from: status.progress?.weight ?? 100,
@@ -176,10 +178,22 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
     appliedAt: now,
     plan: describePlan(observation.steps),
     ...readySeen(status.progress),
+    ...goalOf(observation, status.progress, manager),
   };
   const message = `Traffic returns to ${observation.stable.service}; the canary is at ${percent}%.`;
   const change = { phase: 'Promoting', reason: 'ReturningToStable', message, weight: percent, progress } as const;
   return wait(observation, { ...change, ...command });
+}
+
+/** goalOf: a person who sends traffic back sends it to whatever stable is. */
+function goalOf(
+  observation: Observation,
+  progress: RolloutProgress | undefined,
+  manager: string,
+): Pick<RolloutProgress, 'renewed'> {
+  if (isPerson(manager)) return {};
+  if (progress === undefined) return renewal(observation);
+  return progress.renewed === true ? { renewed: true } : {};
 }
 
 /** recover gives the route the weight of status again, unless something stands against any raise. */

@@ -19,39 +19,38 @@ import {
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { tooFewForShare } from './readiness.ts';
+import { isStableRenewed, renewal } from './renewal.ts';
+import { revertedInHold } from './stable-reverted.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { effectMs } from './step-rules.ts';
 import { describePlan, indexForWeight, nextReturn, returnSteps } from './steps.ts';
+import { seenRevision, unprovenChange } from './unproven.ts';
 
 /** holding keeps the canary at 100 % and says what ends it. */
 export const holding: Question = (observation) => {
   const found = touched(observation);
   if (found === undefined || !isHolding(found.status)) return undefined;
-  const { stableRevision: stable, canaryRevision } = observation;
+  const { canaryRevision } = observation;
   const isPromote = isAsked(observation, 'promote') || isAsked(observation, 'promote-full');
   if (isPromote || isStableNew(observation)) return startReturn(observation, found, isPromote);
-  // A stable workload that is named only now has not changed: it is what a change will be told by.
-  const isFirst = found.status.stableRevision === undefined && stable !== undefined;
-  const rest = isFirst ? { stableRevision: stable.value } : {};
   const isUnproven = canaryRevision !== undefined && canaryRevision.value !== found.status.promotedRevision;
-  const change = isUnproven ? unproven(observation, canaryRevision.value) : heldChange(observation);
+  const change = isUnproven ? unprovenChange(observation) : (revertedInHold(observation) ?? heldChange(observation));
   const brake = findBrake(observation);
-  return wait(observation, { ...change, ...rest }, brake === undefined ? {} : untilOpen(observation, brake));
+  const options = brake === undefined ? {} : untilOpen(observation, brake);
+  return wait(observation, { ...change, ...seenRevision(observation), ...firstStable(observation) }, options);
 };
 
-/** isStableNew tells whether stable has fully rolled out another revision than it had, and nothing holds the return. */
-export function isStableNew(observation: Observation): boolean {
-  const { stableRevision: stable } = observation;
-  const known = statusOf(observation).stableRevision;
-  return (
-    findBrake(observation) === undefined && stable?.settled === true && known !== undefined && stable.value !== known
-  );
+/** firstStable: a stable workload that is named only now has not changed. It is what a change will be told by. */
+function firstStable(observation: Observation): Pick<StatusChange, 'stableRevision' | 'stableImages'> {
+  const { stableRevision: stable, stableImages = null } = observation;
+  const isFirst = statusOf(observation).stableRevision === undefined && stable !== undefined;
+  return isFirst ? { stableRevision: stable.value, stableImages } : {};
 }
 
-/** unproven warns of a revision that came to a canary which has everything. */
-export function unproven(observation: Observation, revision: string): StatusChange {
-  const message = `Revision ${revision} of the canary already serves everybody and nobody has judged it. Update ${observation.stable.service} (or promote), so that traffic returns to stable; then it is rolled out step by step.`;
-  return { phase: 'Degraded', reason: 'UnprovenRevision', message, revision };
+/** isStableNew tells whether stable has fully rolled out what it had not when the rollout began, and nothing holds the return. */
+export function isStableNew(observation: Observation): boolean {
+  const isSettled = observation.stableRevision?.settled === true;
+  return isSettled && findBrake(observation) === undefined && isStableRenewed(observation);
 }
 
 function heldChange(observation: Observation): StatusChange {
@@ -61,7 +60,6 @@ function heldChange(observation: Observation): StatusChange {
     phase: 'Succeeded',
     reason: 'Holding',
     message: reason === 'Holding' && message !== undefined ? message : text,
-    revision,
   };
 }
 
@@ -85,17 +83,26 @@ export function tooFewToReturn(observation: Observation): Problem | undefined {
   return { reason, message: `Traffic cannot return: ${short.message}` };
 }
 
-function beginReturn({ nowMs, steps }: Observation): RolloutProgress {
+function beginReturn(observation: Observation): RolloutProgress {
+  const { nowMs, steps } = observation;
   const now = formatTime(nowMs);
   const times = { startedAt: now, enteredAt: now, appliedAt: now };
-  return { direction: 'Return', index: -1, weight: 100, from: 100, ...times, plan: describePlan(steps) };
+  return {
+    direction: 'Return',
+    index: -1,
+    weight: 100,
+    from: 100,
+    ...times,
+    plan: describePlan(steps),
+    ...renewal(observation),
+  };
 }
 
 /** returnInFull only stores what is wanted: a route that is all stable's again would else look like a rollback after a crash. */
-function returnInFull(observation: Observation, { progress }: Running): Decision {
+function returnInFull(observation: Observation, { progress: { renewed: _renewed, ...progress } }: Running): Decision {
   const message = `${whoAsked(observation)} sends all traffic back to ${observation.stable.service} at once.`;
   const change = { phase: 'Promoting', reason: 'ReturningToStable', message, command: true } as const;
-  return wait(observation, { ...change, progress: { ...progress, full: true } });
+  return wait(observation, { ...change, progress: { ...progress, ...renewal(observation), full: true } });
 }
 
 /** returning walks the steps back; it is guarded by stable's readiness only. */
@@ -108,6 +115,7 @@ export const returning: Question = (observation) => {
     phase: 'Promoting',
     reason: 'ReturningToStable',
     message: `Traffic returns to ${observation.stable.service}; the canary is at ${progress.weight}%.`,
+    ...seenRevision(observation),
   } as const;
   const isPromote = isAsked(observation, 'promote');
   return (
@@ -116,7 +124,7 @@ export const returning: Question = (observation) => {
   );
 };
 
-type ReturnText = Pick<StatusChange, 'phase' | 'reason' | 'message'>;
+type ReturnText = Pick<StatusChange, 'phase' | 'reason' | 'message' | 'revision'>;
 
 /** waitInReturn waits for the end of a step, and for what brakes; undefined where neither holds it. */
 function waitInReturn(observation: Observation, progress: RolloutProgress, text: ReturnText): Decision | undefined {
@@ -147,7 +155,8 @@ function leaveReturnStep(observation: Observation, found: Running, text: ReturnT
 }
 
 /** returnTo makes the next step of the return; the last one leaves the route as it was before the rollout. */
-function returnTo(observation: Observation, { progress }: Running, command: { readonly command?: boolean }): Decision {
+function returnTo(observation: Observation, found: Running, command: { readonly command?: boolean }): Decision {
+  const { renewed, ...progress } = found.progress;
   const weight = progress.full === true ? 0 : (nextReturn(observation.steps, progress.weight)?.weight ?? 0);
   const index = indexForWeight(observation.steps, 100 - weight);
   const now = formatTime(observation.nowMs);
@@ -168,7 +177,9 @@ function returnTo(observation: Observation, { progress }: Running, command: { re
   const message = `Traffic returns to ${observation.stable.service}; the canary goes from ${progress.weight}% to ${weight}%.`;
   const plan = describePlan(observation.steps);
   const { effectiveAt: _effectiveAt, ...rest } = progress;
-  const next = { ...rest, index, from: progress.weight, weight, enteredAt: now, appliedAt: now, plan };
+  // Who promotes has the return go on to whatever stable is.
+  const goal = command.command === true ? renewal(observation) : renewed === true ? { renewed } : {};
+  const next = { ...rest, ...goal, index, from: progress.weight, weight, enteredAt: now, appliedAt: now, plan };
   const change = {
     phase: 'Promoting',
     reason: 'ReturningToStable',

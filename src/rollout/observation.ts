@@ -121,6 +121,8 @@ export interface Observation {
   readonly canary: ArmObservation;
   readonly canaryRevision: RevisionObservation | undefined;
   readonly stableRevision: RevisionObservation | undefined;
+  /** stableImages is a short text that is another one for other images of stable's workload; undefined where that is not known. */
+  readonly stableImages: string | undefined;
   /** imagesDiffer compares the two workloads; undefined where one of them is not known. */
   readonly imagesDiffer: boolean | undefined;
   readonly source: SourceObservation;

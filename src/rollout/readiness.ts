@@ -30,6 +30,18 @@ export function tooFewForShare(observation: Observation, progress: RolloutProgre
   return { reason: isReturn ? 'StableUndersized' : 'CanaryUndersized', message };
 }
 
+/** tooFewForAll says that a canary which gets everything again has not as many endpoints as when it had everything. */
+export function tooFewForAll(
+  { rollout, canary }: Observation,
+  { mostReady = 0 }: RolloutProgress,
+): Problem | undefined {
+  const { minReady, policy } = rollout.spec.readiness;
+  const needed = Math.max(minReady, policy === 'Proportional' ? mostReady : 0);
+  if (canary.readyEndpoints >= needed) return undefined;
+  const message = `Service ${canary.service} has ${countOf(canary)}; it needs ${needed}, as many as it has had.${limitOf(canary)}`;
+  return { reason: 'CanaryUndersized', message };
+}
+
 /** A rolling update has more pods than it needs for a while (maxSurge); what lasts is what the traffic asks for. */
 const lastingMs = 60_000;
 

@@ -29,6 +29,7 @@ export const retargeted: Question = (observation) => {
     revision: null,
     promotedRevision: null,
     stableRevision: null,
+    stableImages: null,
     waitingSince: null,
     analysis: 'Forget',
   } as const;

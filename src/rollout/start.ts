@@ -194,8 +194,9 @@ function findObstacle(observation: Observation): Problem | undefined {
 }
 
 /** workloadsOf are the revisions by which a later change of either workload is told, and the judged pod template found again. */
-function workloadsOf({ stableRevision, canaryRevision }: Observation) {
-  return { stableRevision: stableRevision?.value ?? null, workloadRevision: canaryRevision?.workload ?? null };
+function workloadsOf({ stableRevision, stableImages, canaryRevision }: Observation) {
+  const stable = { stableRevision: stableRevision?.value ?? null, stableImages: stableImages ?? null };
+  return { ...stable, workloadRevision: canaryRevision?.workload ?? null };
 }
 
 function start(observation: Observation, route: RouteObservation, way: { readonly full?: true } = {}): Decision {

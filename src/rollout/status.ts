@@ -14,6 +14,7 @@ import { isSame } from '../api/merge-patch.ts';
 import { nextConditions } from './conditions.ts';
 import type { Observation } from './observation.ts';
 import { isOpenedEarly } from './opening.ts';
+import { withUnproven } from './promoted.ts';
 import { withMostReady } from './readiness.ts';
 import { printStep } from './steps.ts';
 
@@ -44,6 +45,7 @@ export interface StatusChange {
   readonly revision?: string | null;
   readonly promotedRevision?: string | null;
   readonly stableRevision?: string | null;
+  readonly stableImages?: string | null;
   readonly workloadRevision?: string | null;
   /** copy stays until the rollout is at rest. */
   readonly copy?: CopyState | null;
@@ -90,6 +92,7 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     revision: kept(change.revision, before.revision),
     promotedRevision: kept(rejected(before, change), before.promotedRevision),
     stableRevision: kept(change.stableRevision, before.stableRevision),
+    stableImages: kept(change.stableImages, before.stableImages),
     workloadRevision: kept(change.workloadRevision, before.workloadRevision),
     copy: kept(change.copy, before.copy),
     failedRevisions: rememberFailed(before.failedRevisions, change),
@@ -103,7 +106,7 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     handledCommand: change.command === true ? observation.command?.nonce : before.handledCommand,
     ...judged(observation, change),
   });
-  const current = rested(status);
+  const current = withUnproven(rested(status), observation);
   const complete = { ...current, ...withHistory(observation, current, change.heard) };
   const seen = isUnproven(observation, change) ? { ...observation, verdict: noEvidenceYet } : observation;
   return { ...complete, conditions: nextConditions(seen, complete) };
@@ -252,7 +255,7 @@ const evidenceWriteIntervalMs = 60_000;
 export function isWorthWriting(before: RolloutStatus, after: RolloutStatus): boolean {
   if (!isSame(durable(before), durable(after)) || conditionText(before) !== conditionText(after)) return true;
   if (before.verdict !== after.verdict) return true;
-  if (after.progress === undefined) return before.message !== after.message;
+  if (after.progress === undefined && after.unprovenSince === undefined) return before.message !== after.message;
   return after.analysis !== undefined && isEvidenceDue(before.analysis, after.analysis);
 }
 

@@ -5,6 +5,7 @@ import type { Route } from '../../src/api/traefik.ts';
 import { isStuck } from '../../src/rollout/copy.ts';
 import { decide } from '../../src/rollout/decide.ts';
 import type { ReplicaFinding } from '../../src/rollout/observation.ts';
+import { hasUnprovenRevision } from '../../src/rollout/promoted.ts';
 import { isAtRest, isHolding } from '../../src/rollout/status.ts';
 import { roleOf } from '../../src/traffic/split.ts';
 import { rolloutSpec, shopPair, shopRoutes } from '../support/rollout-builders.ts';
@@ -18,7 +19,14 @@ type Event =
   | { readonly type: 'Verdict'; readonly kind: World['verdict'] }
   | { readonly type: 'Endpoints'; readonly arm: 'stable' | 'canary'; readonly count: number }
   | { readonly type: 'Command'; readonly verb: string }
-  | { readonly type: 'Release'; readonly arm: 'stable' | 'canary'; readonly number: number; readonly settled: boolean }
+  | {
+      readonly type: 'Release';
+      readonly arm: 'stable' | 'canary';
+      readonly number: number;
+      readonly settled: boolean;
+      /** image is the number of its image: that of an older release where somebody goes back, or only restarts. */
+      readonly image: number;
+    }
   | { readonly type: 'Steps'; readonly weights: readonly number[] }
   | { readonly type: 'Paused'; readonly paused: boolean }
   | { readonly type: 'Freeze' | 'Thaw'; readonly minutes: number }
@@ -53,12 +61,14 @@ const endpoints = fc.record({
 const command = fc
   .constantFrom('promote', 'promote', 'promote-full', 'abort', 'retry', 'pause', 'resume', 'resume', 'fly')
   .map((verb) => ({ type: 'Command', verb }) as const);
-const release = fc.record({
-  type: fc.constant('Release' as const),
-  arm: fc.constantFrom('stable' as const, 'canary' as const),
-  number: fc.integer({ min: 2, max: 4 }),
-  settled: fc.boolean(),
-});
+const release = fc
+  .record({
+    arm: fc.constantFrom('stable' as const, 'canary' as const),
+    number: fc.integer({ min: 1, max: 4 }),
+    settled: fc.boolean(),
+    back: fc.constantFrom(0, 0, 1),
+  })
+  .map(({ back, ...one }) => ({ type: 'Release', ...one, image: Math.max(1, one.number - back) }) as const);
 const edit = fc.oneof(
   fc
     .uniqueArray(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 4 })
@@ -197,7 +207,7 @@ const happenings: Happenings = {
     world.endpoints[arm] = count;
   },
   Command: (world, { verb }) => void world.command(verb),
-  Release: (world, { arm, number, settled }) => world.release(arm, number, settled),
+  Release: (world, { arm, number, settled, image }) => world.release(arm, number, settled, `shop:${image}`),
   Steps: (world, { weights }) => world.edit({ steps: weights.map((weight) => ({ weight, duration: '1m' })) }),
   Paused: (world, { paused }) => world.edit({ paused }),
   Freeze: (world, { minutes }) => {
@@ -369,10 +379,13 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           const isOther = event.type === 'Verdict' && event.kind !== 'Pass' && event.kind !== 'Silence';
           happen(world, isOther ? { ...event, kind: 'Inconclusive' } : event);
           checked(world, ({ observation, decision }) => {
-            const before = observation.rollout.status?.progress;
+            const { status = {} } = observation.rollout;
+            const { progress: before } = status;
             const after = decision.kind === 'Raise' ? decision.status.progress : undefined;
             if (after === undefined || before === undefined || after.weight <= before.weight) return;
-            if (before.weight === 0 || before.promoted === true || before.full === true) return;
+            // What was promoted gets everything again where stable turns out to be the old version.
+            const isProven = before.direction === 'Return' && !hasUnprovenRevision(status);
+            if (isProven || before.weight === 0 || before.promoted === true || before.full === true) return;
             if (observation.verdict.kind === 'Pass') return;
             expect(after.weight, world.state).toBeLessThan(100);
             expect(observation.verdict, world.state).toMatchObject({ kind: 'Inconclusive', mayRaise: true });
@@ -454,10 +467,12 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
             ];
             if (before === undefined || after === undefined || after.direction !== before.direction) return;
             const isRaised = decision.kind === 'Raise' && after.weight > before.weight && stable.readyEndpoints > 0;
-            if (isRaised)
-              expect(canary.readyEndpoints, world.state).toBeGreaterThanOrEqual(
-                Math.ceil((before.weight * stable.readyEndpoints) / 100),
-              );
+            // Whoever gets everything again has shown how many it takes.
+            const needed =
+              before.direction === 'Return'
+                ? (before.mostReady ?? 0)
+                : Math.ceil((before.weight * stable.readyEndpoints) / 100);
+            if (isRaised) expect(canary.readyEndpoints, world.state).toBeGreaterThanOrEqual(needed);
           });
         }
       }),
@@ -551,6 +566,48 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
             const isStandIn = observation.stable.readyEndpoints === 0;
             if (decision.kind === 'Raise' && !isStandIn)
               expect([...failed], world.state).not.toContain(decision.status.revision);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('leaves no traffic with a promoted canary that has changed and fails, while stable has an endpoint', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        world.run(400_000);
+        for (const event of events) {
+          happen(world, event);
+          checked(world, () => undefined);
+          if (world.rollout === undefined || isHelpless(world) || world.ingressRoute === undefined) continue;
+          const isLeft = world.verdict === 'Fail' && world.rollout.spec.onFailure === 'Rollback';
+          if (isLeft && hasUnprovenRevision(world.status) && world.endpoints.stable > 0)
+            expect(world.percent, world.state).toBe(0);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('returns traffic to the version of before only on the word of a person', () => {
+    fc.assert(
+      fc.property(beginnings, ownEvents, (beginning, events) => {
+        const world = begin(beginning);
+        world.run(400_000);
+        let isAsked = false;
+        for (const event of events) {
+          isAsked ||= event.type === 'Command' && event.verb.startsWith('promote');
+          happen(world, event);
+          checked(world, ({ observation, decision }, before) => {
+            if (before.wasAtRest) isAsked = false;
+            if (decision.kind !== 'Lower' || isAsked || world.percent === before.percent) return;
+            if (!['ReturningToStable', 'Returned'].includes(decision.status.reason ?? '')) return;
+            const { stableRevision, stableImages, imagesDiffer, rollout } = observation;
+            const { status = {} } = rollout;
+            expect(stableRevision?.value, world.state).not.toBe(status.stableRevision);
+            if (imagesDiffer === true) expect(stableImages, world.state).not.toBe(status.stableImages);
           });
         }
       }),

@@ -129,6 +129,7 @@ export function observation(over: Partial<Observation> = {}): Observation {
     canary: { service: 'shop-canary', readyEndpoints: 2 },
     canaryRevision: { value: 'canary-2', settled: true, message: '' },
     stableRevision: { value: 'stable-1', settled: true, message: '' },
+    stableImages: 'images-1',
     imagesDiffer: true,
     source: { kind: 'Ready' },
     evidence: undefined,

@@ -281,8 +281,9 @@ export class World {
 
   /** #evidence is what a sampler would know: what was counted at the step before, until the present one is in effect. */
   #evidence({ rollout, spec }: Scene, { id, stage, share }: Judged): AnalysisEvidence {
-    const { from = 0, startedAt = '' } = rollout.status?.progress ?? {};
     const { sinceMs = Infinity } = stage;
+    // What is judged in a Hold has no progress, and began where its stage does.
+    const { from = 0, startedAt = formatTime(sinceMs) } = rollout.status?.progress ?? {};
     const isOfStep = this.nowMs >= sinceMs && this.verdict !== 'Silence';
     const weightPercent = isOfStep ? share.weightPercent : from;
     if (weightPercent === 0) return this.#unbegun(startEvidence(id, sinceMs, spec, { blocks: [] }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CheckSpec, RolloutSpec } from '../../../src/api/rollout.ts';
-import { prepareAnalysis } from '../../../src/reconciler/analysis-spec.ts';
+import { absoluteOnly, prepareAnalysis } from '../../../src/reconciler/analysis-spec.ts';
 import type { UserQueryMode } from '../../../src/source/user-query.ts';
 import type { Pair } from '../../../src/traffic/split.ts';
 import { rollout, shopPair } from '../../support/rollout-builders.ts';
@@ -162,5 +162,20 @@ describe('a prepared check', () => {
     const { spec, problems } = prepare({ checks });
     expect(spec.checks.map(({ name }) => name)).toEqual(['good']);
     expect(problems.map(({ reason }) => reason)).toEqual(['CheckInvalid']);
+  });
+});
+
+describe('absoluteOnly', () => {
+  it.each<[string, Parameters<typeof prepare>[0], object]>([
+    ['by 5 % errors where the user has no limit', {}, { errorRatio: 0.05 }],
+    ['by the limit of the user', { slo: { errorRatio: '2%' } }, { errorRatio: 0.02 }],
+    [
+      'by the latency of the user alone',
+      { slo: { latency: { under: '1s', share: '99%' } } },
+      { latency: { underSeconds: 1, share: 0.99 } },
+    ],
+  ])('judges %s, and compares nothing', (_name, analysis, slo) => {
+    const { spec } = prepare(analysis);
+    expect(absoluteOnly(spec)).toEqual({ ...spec, compare: 'None', slo });
   });
 });

@@ -123,6 +123,30 @@ describe('the stage that is judged', () => {
       expect(judgedOf(rollout({}, { status: { revision: 'r2', ...status } }))).toBeUndefined();
   });
 
+  it('is that of a promoted canary since it has another revision, in a Hold and on the way back: alone, by limits only', () => {
+    const unproven = { revision: 'r3', promotedRevision: 'r2', unprovenSince: atSecond(30) };
+    const back = { progress: { ...progress, direction: 'Return' as const, weight: 50 } };
+    for (const status of [unproven, { ...unproven, ...back }]) {
+      const scene = readScene(rollout({}, { status }), world.watches.caches, 'Namespaced');
+      expect(scene.judged).toMatchObject({
+        stage: { sinceMs: startMs + 30_000, isAlone: true, canaryEndpoints: 1 },
+        share: { weightPercent: 100, isComparable: false },
+      });
+      expect(scene.spec).toMatchObject({ compare: 'None', slo: { errorRatio: 0.05 } });
+    }
+    const id = (change: Partial<typeof unproven>) => idOf(rollout({}, { status: { ...unproven, ...change } }));
+    expect(id({})).toBe(id({ promotedRevision: 'r1' }));
+    expect(id({ revision: 'r4' })).not.toBe(id({}));
+    expect(id({ unprovenSince: atSecond(31) })).not.toBe(id({}));
+  });
+
+  it('of such a canary goes on while stable is rolled out', async () => {
+    const unproven = { revision: 'r3', promotedRevision: 'r2', unprovenSince: atSecond(30) };
+    const before = idOf(rollout({}, { status: unproven }));
+    await put(resources.deployments, deployment('shop-stable', 'shop:3', '2'));
+    expect(idOf(rollout({}, { status: unproven }))).toBe(before);
+  });
+
   it('is alone at 100 % only', () => {
     expect(judgedOf(running({ weight: 99 }))?.stage.isAlone).toBe(false);
     expect(judgedOf(running({ weight: 100 }))?.stage.isAlone).toBe(true);

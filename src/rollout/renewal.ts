@@ -1,0 +1,27 @@
+/** Whether stable's workload runs something else than when the rollout began. */
+import type { RolloutProgress } from '../api/rollout-status.ts';
+import type { Observation } from './observation.ts';
+
+type Known = Pick<Observation, 'rollout' | 'stableRevision' | 'stableImages' | 'imagesDiffer'>;
+
+/** isStableRenewed tells whether stable's workload has a revision that it had not when the rollout began, and not the old images under it. */
+export function isStableRenewed(observation: Known): boolean {
+  const { stableRevision, rollout } = observation;
+  const { stableRevision: known } = rollout.status ?? {};
+  const isOther = stableRevision !== undefined && known !== undefined && stableRevision.value !== known;
+  return isOther && !hasOldImages(observation);
+}
+
+/**
+ * A Deployment counts on when it goes back, and a restart is a new revision of every kind: only the images tell then. They
+ * tell nothing where the canary has the same ones.
+ */
+function hasOldImages({ rollout, stableImages, imagesDiffer }: Known): boolean {
+  const { stableImages: old } = rollout.status ?? {};
+  return old !== undefined && stableImages === old && imagesDiffer === true;
+}
+
+/** renewal is what a return to stable remembers: that it goes to a new revision, and not to the old one by the word of a person. */
+export function renewal(observation: Known): Pick<RolloutProgress, 'renewed'> {
+  return isStableRenewed(observation) ? { renewed: true } : {};
+}
