@@ -1,9 +1,8 @@
 /** Gathers one Observation: caches, clock and evidence in, plain data out. */
-import type { Stage } from '../analysis/evidence.ts';
 import type { AnalysisSpec } from '../analysis/spec.ts';
-import { judge, type Share, type Verdict } from '../analysis/verdict.ts';
+import { judge, type Verdict } from '../analysis/verdict.ts';
 import { fnv1a } from '../api/hash.ts';
-import type { Rollout, StableRef, WorkloadRef } from '../api/rollout.ts';
+import type { Rollout, StableRef } from '../api/rollout.ts';
 import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
 import { splitKey } from '../api/kubernetes.ts';
 import { parseTime } from '../clock.ts';
@@ -21,23 +20,24 @@ import type {
 } from '../rollout/observation.ts';
 import { calendarAt, type FrozenTime } from '../rollout/schedule.ts';
 import { noEvidenceYet } from '../rollout/status.ts';
-import { effectMs, verdictAtStep } from '../rollout/step-rules.ts';
+import { verdictAtStep } from '../rollout/step-rules.ts';
 import { planSteps } from '../rollout/steps.ts';
 import { readCommand } from '../rollout/verbs.ts';
 import type { UserQueryMode } from '../source/user-query.ts';
-import { classOf, isSticky, ownsServices, routeIn, type RouteId, type RouteObject } from '../traffic/route-object.ts';
+import { classOf, ownsServices, routeIn, type RouteId, type RouteObject } from '../traffic/route-object.ts';
 import { isMember, readSplit, type Pair } from '../traffic/split.ts';
 import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts';
 import { absoluteOnly, prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
+import { judgedOf, workloadOf, type Judged } from './judged.ts';
 import { resolveMember, type Member } from './members.ts';
 import { observeMatchRoute } from './observe-match-route.ts';
 import { findProblems } from './problems.ts';
 import { rulesInQuestion } from './rules.ts';
-import { findAdvice, findSharers, type Neighbourhood } from './neighbours.ts';
+import { findAdvice } from './neighbours.ts';
 import { readEffect, type RouteEffect } from './route-effect.ts';
 import type { Verifier } from './verifier.ts';
-import { imagesDiffer, imagesOf, revisionOf, type Workload } from './workloads.ts';
+import { imagesDiffer, imagesOf, revisionOf } from './workloads.ts';
 
 /** Scene is what was read of a rollout before its evidence is known. */
 export interface Scene {
@@ -57,14 +57,6 @@ export interface Scene {
   /** judged says what evidence counts now; undefined where none does. */
   readonly judged: Judged | undefined;
   readonly effect: RouteEffect;
-}
-
-/** Judged is the present stage of a rollout that is judged, and the name of its evidence. */
-export interface Judged {
-  /** id changes with the release, the try, stable's revision and the analysis: what was counted before says nothing then. */
-  readonly id: string;
-  readonly stage: Stage;
-  readonly share: Share;
 }
 
 /** routeIdOf says which route a Rollout has touched, else which one its spec names. */
@@ -113,10 +105,6 @@ export function readScene(
   };
 }
 
-function workloadOf(caches: Caches, namespace: string, ref: WorkloadRef | undefined): Workload | undefined {
-  return ref && caches.workload(ref.kind, `${namespace}/${ref.name}`);
-}
-
 /** pairIn is the pair, with the rules of the route that are in question where the Rollout names one. */
 function pairIn({ spec, status }: Rollout, route: RouteObject | undefined, pair: Pair): Pair {
   const isTouched = status?.target !== undefined;
@@ -136,50 +124,6 @@ function canaryRevision(rollout: Rollout, workload: RevisionObservation | undefi
     settled: workload?.settled ?? false,
     message: workload?.message ?? `${canary.workload.kind} ${canary.workload.name} is not known yet.`,
   };
-}
-
-function judgedOf(
-  rollout: Rollout,
-  { route, pair, canary, caches }: { route: RouteObject | undefined; pair: Pair; canary: Member; caches: Caches },
-): Judged | undefined {
-  const { progress, unprovenSince } = rollout.status ?? {};
-  if (unprovenSince !== undefined) return judgedSince(rollout, unprovenSince, canary);
-  if (progress?.direction !== 'Forward' || (progress.appliedAt === undefined && progress.from === 0)) return undefined;
-  return {
-    id: evidenceId(rollout, progress.startedAt, stableRevisionOf(rollout, caches)),
-    stage: {
-      sinceMs: progress.appliedAt === undefined ? undefined : effectMs(progress),
-      isAlone: progress.weight >= 100,
-      canaryEndpoints: canary.addresses.length,
-    },
-    share: {
-      weightPercent: progress.weight,
-      isComparable: isShareComparable(rollout, { route, pair, caches }),
-    },
-  };
-}
-
-function evidenceId({ spec, status }: Rollout, startedAt: string, stable: string): string {
-  return fnv1a(JSON.stringify([status?.revision ?? '', startedAt, stable, spec.analysis])).toString(16);
-}
-
-function stableRevisionOf({ metadata, spec }: Rollout, caches: Caches): string {
-  return revisionOf(workloadOf(caches, metadata.namespace ?? '', spec.stable.workload))?.value ?? '';
-}
-
-/** judgedSince: what came after the promotion has had all traffic from the first request on; nothing is compared. */
-function judgedSince(rollout: Rollout, since: string, canary: Member): Judged {
-  return {
-    id: evidenceId(rollout, since, ''),
-    stage: { sinceMs: parseTime(since), isAlone: true, canaryEndpoints: canary.addresses.length },
-    share: { weightPercent: 100, isComparable: false },
-  };
-}
-
-/** Sticky sessions choose by cookie, and the counters of a Service hold what other routes send it. */
-function isShareComparable(rollout: Rollout, around: Pick<Neighbourhood, 'route' | 'pair' | 'caches'>): boolean {
-  const { route } = around;
-  return route === undefined || (!isSticky(route) && findSharers({ ...around, rollout }).length === 0);
 }
 
 function armOf(

@@ -4,7 +4,8 @@ import type { Rollout } from '../../../src/api/rollout.ts';
 import type { RolloutProgress } from '../../../src/api/rollout-status.ts';
 import type { IngressRoute, Route } from '../../../src/api/traefik.ts';
 import { addSamples, startEvidence, type Evidence } from '../../../src/analysis/evidence.ts';
-import { armNames, observe, readScene, type Judged } from '../../../src/reconciler/observe.ts';
+import type { Judged } from '../../../src/reconciler/judged.ts';
+import { armNames, observe, readScene } from '../../../src/reconciler/observe.ts';
 import { analysisSpec, rollout, type WrittenSpec } from '../../support/rollout-builders.ts';
 import { deployment, openWorld, service, shopRoute, slice, type World } from './cluster.ts';
 
