@@ -250,9 +250,11 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
     await expectShare(frozen.load, 20);
     // Lifted early: what was counted in the freeze raises nothing, what is counted after it does.
     await edit(frozen.shop, { schedule: null });
-    const next = await frozen.shop.untilAt(50);
-    const lifted = entryOf(next.history, 'WindowOpened');
-    expect(lifted).toMatchObject({ from: 'Paused', weight: 20 });
+    const { history: thawed = [] } = await frozen.shop.untilAt(50);
+    const noticed = thawed[thawed.findLastIndex(({ reason }) => reason === 'Frozen') + 1];
+    const raised = thawed.find(({ weight }) => weight === 50);
+    expect(noticed).toMatchObject({ from: 'Paused', weight: 20 });
+    expect(Date.parse(raised?.time ?? '') - Date.parse(noticed?.time ?? '')).toBeGreaterThan(1_000);
     await edit(frozen.shop, { schedule: { freezes } });
     await frozen.shop.until('the next freeze', ({ reason }) => reason === 'Frozen');
     frozen.shop.canary.set({ errorRatio: 1 });
