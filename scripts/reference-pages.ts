@@ -57,7 +57,7 @@ export const pages: readonly Page[] = [
   {
     file: 'promotion.md',
     title: 'The end of a rollout',
-    see: '[Hold](../concepts.md#hold), [Copy](../concepts.md#copy), [Rollback](../concepts.md#rollback) and [Deletion](../concepts.md#deletion) tell the whole story.',
+    see: '[Hold](../concepts.md#hold), [Copy](../concepts.md#copy), [Swap](../concepts.md#swap), [Rollback](../concepts.md#rollback) and [Deletion](../concepts.md#deletion) tell the whole story.',
     fields: ['promotion', 'onFailure', 'onDelete'],
   },
 ];

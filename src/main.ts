@@ -6,6 +6,7 @@ import { Command, Option } from 'commander';
 import { systemClock } from './clock.ts';
 import { settingDefaults, type RawSettings } from './config.ts';
 import type { DemoCall } from './demo/demo.ts';
+import type { GetCall } from './get.ts';
 import { isSluiceError } from './errors.ts';
 import { forkWorkers, primaryPort } from './proxy/process/cluster-workers.ts';
 import { proxySettingDefaults, type RawProxySettings } from './proxy-config.ts';
@@ -177,6 +178,27 @@ function simulateCommand(): Command {
   });
 }
 
+function getCommand(): Command {
+  return subcommand('get')
+    .description('Print what a Rollout says.')
+    .argument('<name>', 'name of the Rollout')
+    .requiredOption('--idle', 'with promotion.mode Swap: the service that the next release goes to, and its workload')
+    .option('-n, --namespace <name>', 'namespace of the Rollout; default: that of the kubeconfig')
+    .option('-o, --output <format>', 'name (for kubectl, like deployment/shop-b), json or yaml')
+    .addOption(settingOption('kubeconfig'))
+    .addOption(settingOption('context'))
+    .action(async (name: string, options: Omit<GetCall, 'name'>) => {
+      const { runGet } = await import('./get.ts');
+      const result = await runGet({ ...options, name }, { env: process.env, signal: untilSignal() });
+      if (result.kind === 'Done') {
+        if (result.note !== undefined) console.error(`sluice: ${result.note}`);
+        return console.log(result.text);
+      }
+      console.error(`sluice: ${result.message}`);
+      process.exitCode = exitCodes.failure;
+    });
+}
+
 function demoCommand(): Command {
   return subcommand('demo')
     .description('Show within a minute how a good release is promoted and a bad one taken back; it needs nothing else.')
@@ -239,6 +261,7 @@ const program = subcommand('sluice')
   .addCommand(proxyCommand())
   .addCommand(standaloneCommand())
   .addCommand(demoCommand())
+  .addCommand(getCommand())
   .addCommand(simulateCommand())
   .addCommand(versionCommand());
 

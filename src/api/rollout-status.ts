@@ -45,19 +45,6 @@ export interface PauseState {
   readonly since: string;
 }
 
-/** BaselineService is one entry, verbatim. */
-export interface BaselineService {
-  readonly [field: string]: unknown;
-}
-
-/** BaselineRoute is one rule and its services. */
-export interface BaselineRoute {
-  /** The rule; empty for a TraefikService. */
-  readonly match: string;
-  /** The services as they were. */
-  readonly services: readonly BaselineService[];
-}
-
 /** RouteBaseline holds the services of each rule as they were before the first touch. */
 export interface RouteBaseline {
   /** One entry a rule. */
@@ -162,6 +149,27 @@ export interface RolloutProgress {
   readonly cause?: RollbackCause;
 }
 
+/** BaselineService is one entry, verbatim. */
+export interface BaselineService {
+  readonly [field: string]: unknown;
+}
+
+/** BaselineRoute is one rule and its services. */
+export interface BaselineRoute {
+  /** The rule; empty for a TraefikService. */
+  readonly match: string;
+  /** The services as they were. */
+  readonly services: readonly BaselineService[];
+}
+
+/** IdleState is, with Swap, what is known of the service that is not live. */
+export interface IdleState {
+  /** What its workload ran when traffic left it; it starts nothing. */
+  readonly revision?: string;
+  /** How the rules listed it. */
+  readonly routes?: readonly BaselineRoute[];
+}
+
 /** CopyState says that the stable workload has got the judged pod template; absent before, and at rest. */
 export interface CopyState {
   /** Since when stable rolls it out, or is tried again. */
@@ -212,6 +220,10 @@ export interface RolloutStatus {
   readonly workloadRevision?: string;
   /** CopyState says that the stable workload has got the judged pod template; absent before, and at rest. */
   readonly copy?: CopyState;
+  /** With Swap the Service that is stable now, whatever the spec calls it. */
+  readonly liveService?: string;
+  /** IdleState is, with Swap, what is known of the service that is not live. */
+  readonly idle?: IdleState;
   /** The last ten revisions that were rolled back or aborted; they are not tried again without a retry. */
   readonly failedRevisions?: readonly string[];
   /** RolloutProgress is the state of a running rollout; absent at rest. */

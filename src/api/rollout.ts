@@ -40,8 +40,8 @@ export interface ReadinessSpec {
 
 /** PromotionSpec says what happens after the last step. */
 export interface PromotionSpec {
-  /** Hold leaves the canary at 100 percent until the stable workload has rolled out a new revision, or until promoted once more; then traffic returns to stable in the same steps. Copy gives the stable workload the pod template that was judged, and returns when it has rolled out. Default "Hold". */
-  readonly mode: 'Hold' | 'Copy';
+  /** Hold leaves the canary at 100 percent until the stable workload has rolled out a new revision, or until promoted once more; then traffic returns to stable in the same steps. Copy gives the stable workload the pod template that was judged, and returns when it has rolled out. Swap makes the canary the stable one, and the next release goes to the other service. Default "Hold". */
+  readonly mode: 'Hold' | 'Copy' | 'Swap';
 }
 
 /** CheckSpec compares the single number of a query with its bounds. */

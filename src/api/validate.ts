@@ -73,6 +73,12 @@ const specRules: readonly RolloutRule[] = [
   ),
   rule(
     'spec',
+    'promotion.mode Swap needs stable.workload and canary.workload, because a release is a new revision of the one that is idle',
+    ({ promotion, stable, canary }: RolloutSpec) =>
+      promotion.mode !== 'Swap' || (stable.workload !== undefined && canary.workload !== undefined),
+  ),
+  rule(
+    'spec',
     'set steps or ramp, not both',
     ({ steps, ramp }: RolloutSpec) => steps === undefined || ramp === undefined,
   ),
@@ -213,9 +219,8 @@ const transitionRule: RolloutRule = {
   holds: (self, old) => {
     if (old === undefined || !runningPhases.includes(old.status?.phase)) return true;
     const { spec } = self as Rollout;
-    return (['route', 'stable', 'canary', 'promotion'] as const).every((part) =>
-      isDeepStrictEqual(spec[part], old.spec[part]),
-    );
+    const parts = ['route', 'stable', 'canary', 'promotion'] as const;
+    return parts.every((part) => isDeepStrictEqual(spec[part], old.spec[part]));
   },
 };
 

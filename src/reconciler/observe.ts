@@ -30,12 +30,12 @@ import { traefikRouterName, traefikServiceNames } from '../api/traefik-names.ts'
 import { absoluteOnly, prepareAnalysis } from './analysis-spec.ts';
 import type { Caches } from './caches.ts';
 import { judgedOf, workloadOf, type Judged } from './judged.ts';
-import { resolveMember, type Member } from './members.ts';
+import type { Member } from './members.ts';
 import { observeMatchRoute } from './observe-match-route.ts';
 import { findProblems } from './problems.ts';
-import { rulesInQuestion } from './rules.ts';
 import { findAdvice } from './neighbours.ts';
 import { readEffect, type RouteEffect } from './route-effect.ts';
+import { assignRoles, pairIn, resolvePair } from './roles.ts';
 import type { Verifier } from './verifier.ts';
 import { imagesDiffer, imagesOf, revisionOf } from './workloads.ts';
 
@@ -43,8 +43,10 @@ import { imagesDiffer, imagesOf, revisionOf } from './workloads.ts';
 export interface Scene {
   /** stored is the Rollout as the API server has it. */
   readonly stored: Rollout;
-  /** rollout is `stored` with what the route says about it. */
+  /** rollout is `stored` with the services in their roles, and with what the route says about it. */
   readonly rollout: Rollout;
+  /** isSwapped tells that the live service is the one that the stored spec calls canary. */
+  readonly isSwapped: boolean;
   readonly route: RouteObservation | undefined;
   readonly routeObject: RouteObject | undefined;
   readonly pair: Pair;
@@ -73,17 +75,16 @@ export function readScene(
   verifier?: Pick<Verifier, 'findings'>,
 ): Scene {
   const namespace = stored.metadata.namespace ?? '';
-  const { spec } = stored;
-  const target = stored.status?.target;
-  const stable = resolveMember(caches, namespace, target?.stable ?? spec.stable);
-  const canary = resolveMember(caches, namespace, {
-    ...(target?.canary ?? spec.canary),
-    nativeLB: spec.canary.nativeLB,
-  });
   const routeObject = caches.route(routeIdOf(stored));
-  const pair = pairIn(stored, routeObject, { namespace, stable, canary });
-  const route = routeObject && observeRoute(routeObject, pair);
-  const effect = readEffect(withAppliedAt(stored, route), { routeObject, route, pair, stable, canary }, verifier);
+  const inQuestion = (pair: Pair): Pair => pairIn(stored, routeObject, pair);
+  const observed = (pair: Pair): RouteObservation | undefined =>
+    routeObject && observeRoute(routeObject, inQuestion(pair));
+  const { rollout: assigned, isSwapped } = assignRoles(stored, observed, caches);
+  const { spec } = assigned;
+  const { stable, canary, ...resolved } = resolvePair(assigned, caches);
+  const pair = inQuestion(resolved.pair);
+  const route = observed(pair);
+  const effect = readEffect(withAppliedAt(assigned, route), { routeObject, route, pair, stable, canary }, verifier);
   const { rollout } = effect;
   const analysis = prepareAnalysis(rollout, pair, userQueries);
   const found = { rollout, route: routeObject, pair, stable, canary, caches };
@@ -91,6 +92,7 @@ export function readScene(
   return {
     stored,
     rollout,
+    isSwapped,
     route,
     routeObject,
     pair,
@@ -98,19 +100,11 @@ export function readScene(
     stable,
     canary,
     spec: rollout.status?.unprovenSince === undefined ? analysis.spec : absoluteOnly(analysis.spec),
-    problems: findProblems({ ...found, queries: analysis.problems, match: match.problems }),
+    problems: findProblems({ ...found, isSwapped, queries: analysis.problems, match: match.problems }),
     canaryRevision: canaryRevision(rollout, revisionOf(workloadOf(caches, namespace, spec.canary.workload))),
     judged: judgedOf(rollout, found),
     effect,
   };
-}
-
-/** pairIn is the pair, with the rules of the route that are in question where the Rollout names one. */
-function pairIn({ spec, status }: Rollout, route: RouteObject | undefined, pair: Pair): Pair {
-  const isTouched = status?.target !== undefined;
-  const wanted = (status?.target ?? spec.route).match;
-  if (wanted === undefined) return pair;
-  return { ...pair, rules: rulesInQuestion(route?.routes ?? [], wanted, { pair, isTouched }) };
 }
 
 /** spec.revision names the release; the workload still says whether its pods are all of it. */
@@ -159,6 +153,7 @@ export function observe(
     nowMs: known.nowMs,
     calendar: calendarAt(known.nowMs, rollout.spec.schedule, known.freezes),
     rollout,
+    isSwapped: scene.isSwapped,
     steps: planSteps(rollout.spec),
     problems: scene.problems,
     advice: findAdvice({ rollout, route: scene.routeObject, pair: scene.pair, caches }),

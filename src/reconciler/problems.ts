@@ -6,7 +6,7 @@ import { finalizer } from '../rollout/decision.ts';
 import type { Problem } from '../rollout/observation.ts';
 import { scheduleProblems } from '../rollout/schedule.ts';
 import { isSameRoute, routeIn, type RouteId, type RouteObject } from '../traffic/route-object.ts';
-import type { Pair } from '../traffic/split.ts';
+import type { Pair, Role } from '../traffic/split.ts';
 import { isSameRule } from '../rule/same-rule.ts';
 import type { Caches } from './caches.ts';
 import { findRouteProblems } from './route-problems.ts';
@@ -14,7 +14,10 @@ import type { Member, Socket } from './members.ts';
 
 /** ProblemInput is what the problems of a rollout are found in. */
 export interface ProblemInput {
+  /** rollout has its services in their roles. */
   readonly rollout: Rollout;
+  /** isSwapped tells that the stored spec calls them the other way round. */
+  readonly isSwapped: boolean;
   readonly route: RouteObject | undefined;
   readonly pair: Pair;
   readonly stable: Member;
@@ -31,8 +34,8 @@ export function findProblems(input: ProblemInput): readonly Problem[] {
   return [
     ...rival(input),
     ...findRouteProblems(input),
-    ...memberProblems(input.stable, 'stable'),
-    ...memberProblems(input.canary, 'canary'),
+    ...memberProblems(input.stable, fieldOf('stable', input)),
+    ...memberProblems(input.canary, fieldOf('canary', input)),
     ...sharedEndpoints(input),
     ...workloadProblems(input),
     ...scheduleProblems(input.rollout.spec.schedule).map((text) => ({
@@ -44,15 +47,21 @@ export function findProblems(input: ProblemInput): readonly Problem[] {
   ];
 }
 
+/** fieldOf is where the spec names the service of a role. */
+function fieldOf(role: Role, { isSwapped }: Pick<ProblemInput, 'isSwapped'>): Role {
+  if (!isSwapped) return role;
+  return role === 'stable' ? 'canary' : 'stable';
+}
+
 /**
  * rival: of two Rollouts on one route or canary the older keeps it; but one that has traffic on it already is not pushed
  * off by an older one that was pointed there later, or both would write the same weights.
  */
-function rival({ rollout, caches, canary }: ProblemInput): readonly Problem[] {
+function rival({ rollout, caches, stable, canary }: ProblemInput): readonly Problem[] {
   const namespace = rollout.metadata.namespace ?? '';
   const keys = [
     ...caches.rolloutsOnRoute(routeIn(namespace, rollout.spec.route)),
-    ...caches.rolloutsOn('Service', canary.key),
+    ...[stable, canary].flatMap(({ key }) => caches.rolloutsOn('Service', key)),
   ];
   const others = keys.filter((key) => key !== keyOf(rollout)).flatMap((key) => caches.rollout(key) ?? []);
   const keeper = others
@@ -72,7 +81,9 @@ function clashes(one: Rollout, other: Rollout): boolean {
 }
 
 function canariesOf({ spec, status }: Rollout): readonly string[] {
-  return [spec.canary.service, ...(status?.target === undefined ? [] : [status.target.canary.service])];
+  // Those that take turns are both a canary at times.
+  const turns = spec.promotion.mode === 'Swap' ? [spec.stable.service] : [];
+  return [spec.canary.service, ...turns, ...(status?.target === undefined ? [] : [status.target.canary.service])];
 }
 
 interface NamedRoute extends RouteId {
@@ -106,7 +117,7 @@ function ageOf({ metadata }: Rollout): string {
   return `${String(parseTime(metadata.creationTimestamp) ?? 0).padStart(15, '0')} ${metadata.uid ?? ''}`;
 }
 
-function memberProblems(member: Member, role: 'stable' | 'canary'): readonly Problem[] {
+function memberProblems(member: Member, role: Role): readonly Problem[] {
   if (!member.exists) {
     return [
       {
@@ -132,14 +143,14 @@ function isSame(one: Socket, other: Socket): boolean {
   return one.address === other.address && (one.port ?? other.port) === (other.port ?? one.port);
 }
 
-function workloadProblems({ rollout, caches, pair }: ProblemInput): readonly Problem[] {
+function workloadProblems({ rollout, caches, pair, isSwapped }: ProblemInput): readonly Problem[] {
   const refs = [
     ['stable', rollout.spec.stable.workload],
     ['canary', rollout.spec.canary.workload],
   ] as const;
   return refs.flatMap(([role, ref]) => {
     if (ref === undefined || caches.workload(ref.kind, `${pair.namespace}/${ref.name}`) !== undefined) return [];
-    const message = `spec.${role}.workload: ${ref.kind} ${ref.name} does not exist in namespace ${pair.namespace}; create it or correct the name.`;
+    const message = `spec.${fieldOf(role, { isSwapped })}.workload: ${ref.kind} ${ref.name} does not exist in namespace ${pair.namespace}; create it or correct the name.`;
     return [{ reason: 'WorkloadNotFound', message }];
   });
 }

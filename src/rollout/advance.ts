@@ -20,6 +20,7 @@ import { lastRaiseMs, raiseSpacingMs } from './drift.ts';
 import { tooFewForShare } from './readiness.ts';
 import { rollBack } from './rollback.ts';
 import type { StatusChange } from './status.ts';
+import { isSwap, swapRoles } from './swap.ts';
 import { assumedEffectMs, findUnproven, moveAt, unprovenUntilMs } from './step-rules.ts';
 import { describePlan, indexForWeight } from './steps.ts';
 import { findUnseen, type Unseen } from './verification.ts';
@@ -242,7 +243,9 @@ function raiseTo(observation: Observation, found: Running, step: { index: number
   return raise(observation, targetFor(step.weight), change);
 }
 
-function succeed(observation: Observation, { status, progress }: Running): Decision {
+function succeed(observation: Observation, found: Running): Decision {
+  if (isSwap(observation)) return swapRoles(observation, found);
+  const { status, progress } = found;
   const revision = status.revision ?? '';
   const { promotion, stable } = observation.rollout.spec;
   const next =

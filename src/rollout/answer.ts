@@ -155,6 +155,6 @@ export function mergeObserved(
 }
 
 /** asBaseline returns the baseline stored in status as the merge needs it. */
-function asBaseline(target: RolloutTarget): Baseline {
+export function asBaseline(target: RolloutTarget): Baseline {
   return target.baseline as Baseline;
 }

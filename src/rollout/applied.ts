@@ -38,7 +38,8 @@ export function isPerson(manager: string): boolean {
   return manager.startsWith('kubectl') || manager === 'file';
 }
 
-function isOurs(manager: string): boolean {
+/** isOurs tells whether Sluice wrote. */
+export function isOurs(manager: string): boolean {
   return manager.startsWith(fieldManager);
 }
 

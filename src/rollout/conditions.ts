@@ -43,6 +43,7 @@ const calmReasons = [
   'WorkloadRollingOut',
   'CanaryNotReady',
   'CanaryUndersized',
+  'IdleUnchanged',
   'PausedBySpec',
   'PausedByCommand',
   'Frozen',

@@ -43,6 +43,7 @@ import { unprovenFailed } from './unproven.ts';
 import { routeGone, routeRecreated, ruleAdded } from './route.ts';
 import { firstSight, isUndecided, notReady, resting, retryAsked } from './start.ts';
 import { isAtRest, isWorthWriting, statusSchema } from './status.ts';
+import { acceptLive, isOwedBack, liveChanged, modeEdited, rolesFollowed } from './swap-rest.ts';
 import { retargeted } from './retarget.ts';
 
 /** commandHandled removes the annotation of a command that status says was handled. */
@@ -82,10 +83,14 @@ function hasSubject(observation: Observation, verb: string): boolean {
   return !isIdle || (verb === 'promote-full' && isMeant);
 }
 
-/** released removes the finalizer once the route is as it was and nothing will start: a start would claim it again. */
+/**
+ * released removes the finalizer once the route is as it was and nothing will start: a start would claim it again. It
+ * stays where a deletion has to give traffic back.
+ */
 const released: Question = (observation) => {
   const status = statusOf(observation);
   const isIdle = status.target === undefined && isAtRest(status) && !isUndecided(observation);
+  if (isOwedBack(observation)) return isIdle && !isClaimed(observation) ? { kind: 'Claim' } : undefined;
   return isIdle && isClaimed(observation) ? { kind: 'Release' } : undefined;
 };
 
@@ -112,6 +117,7 @@ const questions: readonly Question[] = [
   released,
   notReady,
   routeGone,
+  acceptLive,
   commandIdle,
   ruleAdded,
   stableLost,
@@ -124,8 +130,11 @@ const questions: readonly Question[] = [
   copying,
   holding,
   restorePending,
+  modeEdited,
+  rolesFollowed,
   firstSight,
   retryAsked,
+  liveChanged,
   resting,
 ];
 

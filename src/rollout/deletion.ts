@@ -4,6 +4,7 @@ import { lower, place, statusOf, touched, unchanged, wait, type Question, type T
 import { finalizer, type Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { isHolding } from './status.ts';
+import { giveBack } from './swap-rest.ts';
 
 /** giveUpMs bounds how long trouble with the route may hold up a deletion. */
 const giveUpMs = 30_000;
@@ -14,6 +15,8 @@ export const beingDeleted: Question = (observation) => {
   const deletedMs = parseTime(rollout.metadata.deletionTimestamp);
   if (deletedMs === undefined) return undefined;
   if (rollout.metadata.finalizers?.includes(finalizer) !== true) return wait(observation, unchanged(observation));
+  const back = giveBack(observation);
+  if (back !== undefined) return back;
   const isKept = isHolding(statusOf(observation)) && rollout.spec.onDelete === 'Keep';
   const found = touched(observation);
   const remainingMs = deletedMs + giveUpMs - nowMs;

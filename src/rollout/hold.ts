@@ -23,6 +23,7 @@ import { isStableRenewed, renewal } from './renewal.ts';
 import { revertedInHold } from './stable-reverted.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { effectMs } from './step-rules.ts';
+import { isSwap, swapRoles } from './swap.ts';
 import { describePlan, indexForWeight, nextReturn, returnSteps } from './steps.ts';
 import { seenRevision, unprovenChange } from './unproven.ts';
 
@@ -30,6 +31,8 @@ import { seenRevision, unprovenChange } from './unproven.ts';
 export const holding: Question = (observation) => {
   const found = touched(observation);
   if (found === undefined || !isHolding(found.status)) return undefined;
+  // What was promoted under Hold is the live one from here on.
+  if (isSwap(observation)) return swapRoles(observation, found);
   const { canaryRevision } = observation;
   const isPromote = isAsked(observation, 'promote') || isAsked(observation, 'promote-full');
   if (isPromote || isStableNew(observation)) return startReturn(observation, found, isPromote);

@@ -106,7 +106,10 @@ export type CopyObservation = CopyRead | { readonly kind: 'Refused'; readonly me
 /** Observation is the whole input of `decide`; times are milliseconds since the epoch. */
 export interface Observation {
   readonly nowMs: number;
+  /** rollout has the services in their roles: with Swap its stable one is the one that is live. */
   readonly rollout: Rollout;
+  /** isSwapped tells that the live service is the one that the stored spec calls canary. */
+  readonly isSwapped: boolean;
   readonly steps: readonly PlannedStep[];
   /** problems is what the schema cannot see: missing or wrong references. */
   readonly problems: readonly Problem[];

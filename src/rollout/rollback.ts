@@ -22,6 +22,7 @@ import type { Observation } from './observation.ts';
 import { held } from './route.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { indexForWeight, printStep } from './steps.ts';
+import { isIdleKnown, revisionAtRest } from './swap.ts';
 import { isCopied } from './template.ts';
 
 /** rollBack puts the route back in one patch, before anything else, or says what it is waiting for. */
@@ -94,7 +95,7 @@ function finalChange(
     case 'Failed':
       return { ...rest, phase: 'Failed', reason: cause.reason, failedRevision: status.revision ?? value };
     case 'Reverted':
-      return { ...rest, phase: 'Succeeded', reason: 'Reverted', revision: value };
+      return { ...rest, phase: 'Succeeded', reason: 'Reverted', revision: revisionAtRest(observation, value) };
     case 'Superseded':
       return { ...rest, phase: 'Pending', reason: cause.reason, revision: value, analysis: 'Forget' };
     default:
@@ -129,7 +130,7 @@ export const revisionChanged: Question = (observation) => {
   const found = running(observation, 'Forward');
   const value = observation.canaryRevision?.value;
   if (found === undefined || value === undefined || value === found.status.revision) return undefined;
-  if (value === found.status.promotedRevision) {
+  if (value === found.status.promotedRevision || isIdleKnown(observation)) {
     const message = `The canary is back at revision ${value}, which was promoted before.`;
     return rollBack(observation, found, { reason: 'Reverted', message, outcome: 'Reverted' });
   }

@@ -13,6 +13,7 @@ import { describePlan } from './steps.ts';
 import { tooFewToStart } from './readiness.ts';
 import { jitterOf } from './schedule.ts';
 import { isAtRest, type StatusChange } from './status.ts';
+import { findIdleObstacle, isIdleKnown, isSwap, revisionAtRest, takeAsIs, wasSwapped } from './swap.ts';
 
 /** sourceRetryMs is how often a start looks again at a source that does not answer. */
 const sourceRetryMs = 5_000;
@@ -40,7 +41,9 @@ export const firstSight: Question = (observation) => {
       pending({ reason: 'RevisionUnknown', message: 'The revision of the canary is not known yet.' }),
     );
   if (route.split.canaryPercent > 0) return adopt(observation, route);
-  if (observation.rollout.spec.revision !== undefined || observation.imagesDiffer === true) {
+  const isNew = observation.rollout.spec.revision !== undefined || observation.imagesDiffer === true;
+  if (isSwap(observation) && (!isNew || wasSwapped(observation, route))) return takeAsIs(observation, revision);
+  if (isNew) {
     return wait(observation, {
       phase: 'Pending',
       reason: 'NewRevision',
@@ -69,7 +72,8 @@ function adopt(observation: Observation, route: RouteObservation): Decision {
   });
 }
 
-function newTarget(observation: Observation, route: RouteObservation): RolloutTarget {
+/** newTarget is the route as it is before the first write, with the services in their roles. */
+export function newTarget(observation: Observation, route: RouteObservation): RolloutTarget {
   const { stable, canary } = observation.rollout.spec;
   return {
     ...targetOf(observation.rollout.spec.route),
@@ -90,10 +94,12 @@ export const retryAsked: Question = (observation) => {
 };
 
 /** isUndecided tells whether the canary's revision has neither been promoted nor failed, so that it will be rolled out. */
-export function isUndecided({ rollout, canaryRevision }: Pick<Observation, 'rollout' | 'canaryRevision'>): boolean {
+export function isUndecided(observation: Pick<Observation, 'rollout' | 'canaryRevision'>): boolean {
+  const { rollout, canaryRevision } = observation;
   const value = canaryRevision?.value;
   const { promotedRevision, failedRevisions } = rollout.status ?? {};
-  return value !== undefined && value !== promotedRevision && failedRevisions?.includes(value) !== true;
+  if (value === undefined || value === promotedRevision || isIdleKnown(observation)) return false;
+  return failedRevisions?.includes(value) !== true;
 }
 
 /** resting decides at rest whether the present revision starts a rollout, and what it still waits for. */
@@ -102,7 +108,8 @@ export const resting: Question = (observation) => {
   const { route, canaryRevision: revision } = observation;
   if (!isAtRest(status) || route === undefined || revision === undefined)
     return wait(observation, unchanged(observation));
-  if (revision.value === status.promotedRevision) return wait(observation, promotedBefore(observation, revision.value));
+  if (revision.value === status.promotedRevision || isIdleKnown(observation))
+    return wait(observation, promotedBefore(observation, revision.value));
   if (status.failedRevisions?.includes(revision.value) === true)
     return wait(observation, failedBefore(observation, revision.value));
   if (isAsked(observation, 'promote-full')) return startInFull(observation, route);
@@ -160,14 +167,11 @@ const firstEndpoints: readonly string[] = ['WorkloadRollingOut', 'CanaryNotReady
 
 function promotedBefore(observation: Observation, revision: string): StatusChange {
   const status = statusOf(observation);
-  if (status.phase === 'Succeeded') return { ...unchanged(observation), revision, waitingSince: null };
-  return {
-    waitingSince: null,
-    phase: 'Succeeded',
-    reason: 'Reverted',
-    message: `The canary is at revision ${revision}, which was promoted before.`,
-    revision,
-  };
+  const atRest = { waitingSince: null, revision: revisionAtRest(observation, revision) } as const;
+  if (status.phase === 'Succeeded') return { ...unchanged(observation), ...atRest };
+  const why = isIdleKnown(observation) ? 'is not new' : 'was promoted before';
+  const message = `The canary is at revision ${revision}, which ${why}.`;
+  return { ...atRest, phase: 'Succeeded', reason: 'Reverted', message };
 }
 
 function failedBefore(observation: Observation, revision: string): StatusChange {
@@ -181,6 +185,8 @@ function failedBefore(observation: Observation, revision: string): StatusChange 
 function findObstacle(observation: Observation): Problem | undefined {
   const { canaryRevision: revision, stable, canary, source, rollout } = observation;
   if (revision?.settled === false) return { reason: 'WorkloadRollingOut', message: revision.message };
+  const unchangedIdle = findIdleObstacle(observation);
+  if (unchangedIdle !== undefined) return unchangedIdle;
   if (stable.readyEndpoints === 0)
     return { reason: 'StableUnavailable', message: `Service ${stable.service} has no ready endpoint.` };
   if (canary.readyEndpoints === 0)

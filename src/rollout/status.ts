@@ -4,6 +4,7 @@ import type { AnalysisEvidence } from '../api/rollout-evidence.ts';
 import type {
   CopyState,
   HistoryEntry,
+  IdleState,
   PauseState,
   RolloutProgress,
   RolloutStatus,
@@ -16,10 +17,11 @@ import type { Observation } from './observation.ts';
 import { isOpenedEarly } from './opening.ts';
 import { withUnproven } from './promoted.ts';
 import { withMostReady } from './readiness.ts';
+import { liveServiceOf } from './live-service.ts';
 import { printStep } from './steps.ts';
 
-/** statusSchema is the version of the status that this controller writes. */
-export const statusSchema = 1;
+/** statusSchema is the newest version of the status that this controller knows. */
+export const statusSchema = 2;
 const maxHistory = 20;
 /** A plan of a few steps is kept whole; of a ramp, each write of which would carry them, the last two. */
 const fewSteps = 5;
@@ -49,6 +51,9 @@ export interface StatusChange {
   readonly workloadRevision?: string | null;
   /** copy stays until the rollout is at rest. */
   readonly copy?: CopyState | null;
+  /** liveService and idle are for Swap (swap.ts). */
+  readonly liveService?: string | null;
+  readonly idle?: IdleState | null;
   readonly failedRevision?: string;
   /** forgiven is a failed revision that a retry lets run again. */
   readonly forgiven?: string;
@@ -83,7 +88,7 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
   const progress = wanted === undefined ? undefined : withMostReady(wanted, observation);
   const status = compact<RolloutStatus>({
     ...before,
-    schema: Math.max(statusSchema, before.schema ?? statusSchema),
+    schema: schemaOf(observation),
     observedGeneration: observation.rollout.metadata.generation ?? before.observedGeneration,
     phase: change.phase,
     reason: change.reason,
@@ -95,6 +100,8 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
     stableImages: kept(change.stableImages, before.stableImages),
     workloadRevision: kept(change.workloadRevision, before.workloadRevision),
     copy: kept(change.copy, before.copy),
+    liveService: kept(change.liveService, liveServiceOf(observation)),
+    idle: kept(change.idle, before.idle),
     failedRevisions: rememberFailed(before.failedRevisions, change),
     progress,
     target: kept(change.target, before.target),
@@ -128,6 +135,16 @@ function retries({ revision, retries: before }: RolloutStatus, change: StatusCha
 function rested(status: RolloutStatus): RolloutStatus {
   const { copy: _copy, ...rest } = status;
   return isAtRest(status) ? rest : status;
+}
+
+/**
+ * schemaOf is the version that what the status says needs: who knows no roles would take the live service for a canary that
+ * may be sent from 100 % to the first step. So an older controller may go on with all others.
+ */
+function schemaOf({ rollout }: Observation): number {
+  const before = rollout.status?.schema ?? 1;
+  if (before > statusSchema) return before;
+  return rollout.spec.promotion.mode === 'Swap' ? 2 : 1;
 }
 
 /** placeOf: who is on the way is at a step, and has had the endpoints that a start waits for. */

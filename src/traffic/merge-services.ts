@@ -12,6 +12,8 @@ export interface Merging {
   readonly base: readonly RouteService[];
   readonly pair: Pair;
   readonly ready: Ready;
+  /** own is how the rule listed the canary when it was listed last. */
+  readonly own: RouteService | undefined;
 }
 
 /**
@@ -57,7 +59,7 @@ function withStable(slots: readonly Slot[], { base, pair }: Merging): readonly S
   });
 }
 
-function withCanary(slots: readonly Slot[], { base, pair }: Merging): readonly Slot[] {
+function withCanary(slots: readonly Slot[], { base, pair, own: before }: Merging): readonly Slot[] {
   if (firstOf(slots, 'canary') !== undefined) return slots;
   const baseIndex = base.findIndex((entry) => roleOf(entry, pair) === 'canary');
   const own = base[baseIndex];
@@ -65,7 +67,7 @@ function withCanary(slots: readonly Slot[], { base, pair }: Merging): readonly S
   const stable = firstOf(slots, 'stable');
   if (stable === undefined) return slots;
   return slots.toSpliced(slots.indexOf(stable) + 1, 0, {
-    entry: makeCounterpart(stable.entry, pair.canary),
+    entry: makeCounterpart(stable.entry, pair.canary, before),
     role: 'canary',
     baseIndex: undefined,
   });
@@ -105,8 +107,17 @@ export function restoreServices(merging: Merging): readonly RouteService[] {
   return slots.flatMap((slot) => {
     if (slot.role === undefined) return [unscaleSibling(slot, merging)];
     if (slot.role === 'canary' && !ready.canary) return [];
-    return [restoreMember(slot, merging, slot === heir ? withheld : 0)];
+    return [restoreMember(withoutLoan(slot, merging), merging, slot === heir ? withheld : 0)];
   });
+}
+
+/** withoutLoan: after a swap the stable service still has the way by ClusterIP that it had as the canary. */
+function withoutLoan(slot: Slot, { base, pair }: Merging): Slot {
+  const own = slot.baseIndex === undefined ? undefined : base[slot.baseIndex];
+  const isLent = slot.role === 'stable' && pair.stable.nativeLB === true && slot.entry.nativeLB === true;
+  if (!isLent || own === undefined || own.nativeLB !== undefined) return slot;
+  const { nativeLB: _nativeLB, ...entry } = slot.entry;
+  return { ...slot, entry };
 }
 
 /** restoreMember gives a member's entry its weight of the baseline, and what a withheld entry leaves to it. */

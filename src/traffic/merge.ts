@@ -1,6 +1,7 @@
 /** How the routes have to look for a target: a strategic merge of weights into whatever the object is now. */
 import type { Route, RouteService } from '../api/traefik.ts';
 import { matchBaseline, type Baseline } from './baseline.ts';
+import { ownEntryOf } from './counterpart.ts';
 import { restoreServices, splitServices, type Merging } from './merge-services.ts';
 import type { Ready } from './route-guard.ts';
 import type { Pair } from './split.ts';
@@ -45,7 +46,8 @@ export function mergeRoutes(
   const merged = current.map((route, index) => {
     const base = byIndex.get(index);
     if (base === undefined) return { route, complete: true };
-    return mergeRoute(route, { current: route.services ?? [], base: base.services, pair, ready }, target);
+    const own = ownEntryOf(pair, route.match);
+    return mergeRoute(route, { current: route.services ?? [], base: base.services, pair, ready, own }, target);
   });
   return { routes: merged.map(({ route }) => route), complete: merged.every(({ complete }) => complete), unmatched };
 }

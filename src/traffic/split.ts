@@ -9,6 +9,14 @@ export interface PairMember {
   readonly ports: readonly (number | string)[];
   /** nativeLB makes an entry that Sluice adds go by ClusterIP. */
   readonly nativeLB?: boolean;
+  /** own is how the rules listed the service before it left them. */
+  readonly own?: readonly OwnRoute[];
+}
+
+/** OwnRoute is a rule and the entries that it had of one service. */
+export interface OwnRoute {
+  readonly match: string;
+  readonly services: readonly RouteService[];
 }
 
 /** Pair is the two services that share the traffic. */

@@ -34,6 +34,10 @@ const manySteps = (count: number): string => steps(...Array.from({ length: count
 const manyChecks = (count: number): string =>
   `analysis: {checks: [${Array.from({ length: count }, (_, i) => `{name: c${i}, query: up, max: 1}`).join(', ')}]}`;
 
+const workload = (name: string): string => `{kind: Deployment, name: ${name}}`;
+const swapWorkloads =
+  'spec: Invalid value: promotion.mode Swap needs stable.workload and canary.workload, because a release is a new revision of the one that is idle';
+
 const duration = 'write a duration like 30s, 5m or 1h30m';
 const serviceName = 'write the name of a Service: lower-case letters, digits and -, beginning with a letter';
 const port = 'write a port number from 1 to 65535, or the name of the port in the Service';
@@ -873,6 +877,30 @@ export const rows: readonly Row[] = [
     'a Copy from nothing',
     'promotion: {mode: Copy}\nstable: {service: s, workload: {kind: Deployment, name: s}}',
     'spec: Invalid value: promotion.mode Copy needs stable.workload and canary.workload, both of one kind',
+  ),
+  accepted(
+    'two workloads that take turns',
+    `stable: {service: shop-a, workload: ${workload('shop-a')}}`,
+    `canary: {service: shop-b, workload: ${workload('shop-b')}}`,
+    'promotion: {mode: Swap}',
+    'onDelete: Restore',
+  ),
+  accepted(
+    'two workloads that take turns, with a name for the release',
+    `stable: {service: shop-a, workload: ${workload('shop-a')}}`,
+    `canary: {service: shop-b, workload: ${workload('shop-b')}}`,
+    'promotion: {mode: Swap}',
+    'revision: v2',
+  ),
+  refused(
+    'Swap without the workload of stable',
+    `canary: {service: shop-b, workload: ${workload('shop-b')}}\npromotion: {mode: Swap}`,
+    swapWorkloads,
+  ),
+  refused(
+    'Swap without the workload of the canary',
+    `stable: {service: shop-a, workload: ${workload('shop-a')}}\npromotion: {mode: Swap}`,
+    swapWorkloads,
   ),
   refused(
     'an unknown onDelete',

@@ -6,7 +6,8 @@ import { isStuck } from '../../src/rollout/copy.ts';
 import { decide } from '../../src/rollout/decide.ts';
 import type { ReplicaFinding } from '../../src/rollout/observation.ts';
 import { hasUnprovenRevision } from '../../src/rollout/promoted.ts';
-import { isAtRest, isHolding } from '../../src/rollout/status.ts';
+import { isAtRest, isHolding, statusSchema } from '../../src/rollout/status.ts';
+import type { PlannedStep } from '../../src/rollout/steps.ts';
 import { roleOf } from '../../src/traffic/split.ts';
 import { rolloutSpec, shopPair, shopRoutes } from '../support/rollout-builders.ts';
 import { World, type Stepped } from '../support/world.ts';
@@ -158,16 +159,16 @@ const addedRule: Route = { match: 'Host(`added.example`)', services: [{ name: 's
 interface Beginning {
   readonly routes: readonly Route[];
   readonly ranMs: number;
-  readonly mode: 'Hold' | 'Copy';
+  readonly mode: 'Hold' | 'Copy' | 'Swap';
   /** isMatched: some requests always reach the canary. */
   readonly isMatched: boolean;
 }
 
-/** beginnings are before the start, in the first, second and last step, in the Hold, and on the way back to stable. */
+/** beginnings are before the start, in the first, second and last step, in the Hold or swapped, and on the way back to stable. */
 const beginnings: fc.Arbitrary<Beginning> = fc.record({
   routes: fc.constantFrom(shopRoutes, listingCanary),
   ranMs: fc.constantFrom(0, 10_000, 100_000, 180_000, 400_000, 450_000),
-  mode: fc.constantFrom('Hold', 'Copy'),
+  mode: fc.constantFrom('Hold', 'Copy', 'Swap'),
   isMatched: fc.boolean(),
 });
 const steps = [
@@ -186,8 +187,8 @@ function begin({ routes, ranMs, mode, isMatched }: Beginning): World {
   world.middlewares = ['mark'];
   if (ranMs > 0) world.run(Math.min(ranMs, 400_000));
   if (ranMs > 400_000) {
-    if (mode === 'Hold') world.release('stable', 2);
-    else world.rollOutStable();
+    if (mode === 'Copy') world.rollOutStable();
+    else world.release('stable', 2);
     world.settle();
   }
   return world;
@@ -247,7 +248,7 @@ const happenings: Happenings = {
   },
   RollOut: (world) => world.rollOutStable(),
   LoseStatus: (world) => world.loseStatus(),
-  NewerSchema: (world) => world.setStatus({ schema: 2 }),
+  NewerSchema: (world) => world.setStatus({ schema: statusSchema + 1 }),
   DeleteRoute: (world) => world.deleteRoute(),
   RecreateRoute: (world) => world.recreateRoute(),
   Delete: (world) => world.deleteRollout(),
@@ -283,7 +284,7 @@ function snapshot(world: World): Snapshot {
   const { status } = world;
   return {
     weight: status.weight ?? 0,
-    percent: world.percent,
+    percent: world.share,
     wasAtRest: isAtRest(status),
     progressWeight: status.progress?.weight,
   };
@@ -300,11 +301,11 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           checked(world, ({ acted, decision }, before) => {
             if (isAtRest(world.status) || isHelpless(world)) return;
             if (acted === 'Again' || decision.kind === 'Acknowledge' || decision.kind === 'Claim') return;
-            const isOurs = world.percent !== before.percent || before.percent <= before.weight;
-            if (isOurs) expect(world.percent, world.state).toBeLessThanOrEqual(world.status.weight ?? 0);
+            const isOurs = world.share !== before.percent || before.percent <= before.weight;
+            if (isOurs) expect(world.share, world.state).toBeLessThanOrEqual(world.status.weight ?? 0);
           });
           if (world.rollout !== undefined && !isAtRest(world.status) && !isHelpless(world) && world.ingressRoute)
-            expect(world.percent, world.state).toBeLessThanOrEqual(world.status.weight ?? 0);
+            expect(world.share, world.state).toBeLessThanOrEqual(world.status.weight ?? 0);
         }
       }),
       runs,
@@ -320,7 +321,7 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           checked(world, (_stepped, before) => {
             if (before.wasAtRest || !isAtRest(world.status) || world.ingressRoute === undefined) return;
             if (world.status.progress === undefined && world.rollout !== undefined)
-              expect(world.percent, world.state).toBe(0);
+              expect(world.share, world.state).toBe(0);
           });
         }
       }),
@@ -361,7 +362,7 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
             if (before.wasAtRest || before.progressWeight === 0 || before.progressWeight === undefined) return;
             // Who promotes all the way takes the word of nobody else.
             if (observation.rollout.status?.progress?.full === true && observation.verdict.kind === 'NoData') return;
-            expect(world.percent, world.state).toBeLessThanOrEqual(before.percent);
+            expect(world.share, world.state).toBeLessThanOrEqual(before.percent);
           });
         }
       }),
@@ -528,7 +529,8 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           happen(world, event);
           checked(world, () => undefined);
         }
-        if (world.rollout?.metadata.deletionTimestamp !== undefined || (world.status.schema ?? 1) > 1) return;
+        if (world.rollout?.metadata.deletionTimestamp !== undefined || (world.status.schema ?? 1) > statusSchema)
+          return;
         calm(world, minute);
         if (world.rollout === undefined) return;
         expect(isEnded(world), `${world.state} ${world.status.message ?? ''}`).toBe(true);
@@ -544,8 +546,9 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
         for (const event of events) {
           happen(world, event);
           checked(world, ({ observation, decision }, before) => {
-            if (decision.kind === 'Raise') expect(observation.rollout.status?.schema ?? 1).toBe(1);
-            if (decision.kind === 'Lower') expect(world.percent, world.state).toBeLessThanOrEqual(before.percent);
+            if (decision.kind === 'Raise')
+              expect(observation.rollout.status?.schema ?? 1).toBeLessThanOrEqual(statusSchema);
+            if (decision.kind === 'Lower') expect(world.share, world.state).toBeLessThanOrEqual(before.percent);
           });
         }
       }),
@@ -640,11 +643,11 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           happen(world, event);
           checked(world, () => undefined);
           const { routes } = beginning;
-          const isWithheld = routes === listingCanary && world.endpoints.canary === 0;
-          const isKept = world.rollout === undefined && (wasHolding || world.endpoints.stable === 0);
+          const isWithheld = routes === listingCanary && world.ready.canary === 0;
+          const isKept = world.rollout === undefined && (wasHolding || world.ready.stable === 0);
           if (isWithheld || isKept) continue;
           if (world.rollout === undefined || (isAtRest(world.status) && world.status.target === undefined))
-            expect(JSON.stringify(world.routes)).toBe(JSON.stringify(original(world, routes)));
+            expectAtRest(world, beginning);
         }
       }),
       runs,
@@ -711,7 +714,9 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           happen(world, event);
           checked(world, ({ observation, decision }) => {
             const { copy, progress } = observation.rollout.status ?? {};
-            if (copy === undefined || progress?.direction === 'Back' || !('status' in decision)) return;
+            // Of a route that is gone there is nothing to take.
+            if (observation.route === undefined || copy === undefined) return;
+            if (progress?.direction === 'Back' || !('status' in decision)) return;
             expect(decision.status.reason, world.state).not.toBe('Aborted');
           });
         }
@@ -720,12 +725,56 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
     );
   });
 
+  it('begins each turn of two services at the first step, and takes nobody for live who has not everything', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin({ ...beginning, mode: 'Swap' });
+        for (const event of events) {
+          happen(world, event);
+          checked(world, ({ observation, decision }, before) => {
+            const { status } = observation.rollout;
+            if (world.rollout?.metadata.deletionTimestamp !== undefined) return;
+            if (decision.kind === 'Raise' && before.wasAtRest)
+              expect(decision.status.weight, world.state).toBe(firstWeight(observation.steps));
+            const live = 'status' in decision ? decision.status.liveService : undefined;
+            if (live === undefined || status?.liveService === undefined || live === status.liveService) return;
+            expect(world.percent, world.state).toBe(live === 'shop-canary' ? 100 : 0);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('gives the route back as it was after two turns, whatever the steps', () => {
+    const weights = fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { maxLength: 4, minLength: 1 });
+    fc.assert(
+      fc.property(fc.array(weights, { minLength: 2, maxLength: 4 }), fc.boolean(), (plans, isCut) => {
+        const world = new World({ spec: { promotion: { mode: 'Swap' } } });
+        for (const [index, plan] of plans.entries()) {
+          world.edit({ steps: plan.toSorted((a, b) => a - b).map((weight) => ({ weight, duration: '1m' })) });
+          if (index > 0) world.release(index % 2 === 0 ? 'canary' : 'stable', 10 + index);
+          for (let round = isCut ? 0 : 30; round < 30; round += 1) {
+            world.step({ crashAfter: round % 2 });
+            world.advance(5_000);
+          }
+          world.run(3_600_000);
+          expect(world.state).toBe(`Succeeded/Swapped 0% route ${index % 2 === 0 ? 100 : 0}%`);
+          if (index % 2 === 1) expect(JSON.stringify(world.routes)).toBe(JSON.stringify(shopRoutes));
+        }
+      }),
+      { numRuns: Math.ceil(runs.numRuns / 10) },
+    );
+  });
+
   it('moves no traffic while it has no status of its own, whatever the route gives the canary', () => {
     const percents = fc.integer({ min: 0, max: 100 });
     const kinds = fc.constantFrom<Kind>('Pass', 'Inconclusive', 'NoData');
+    const modes = fc.constantFrom('Hold', 'Swap');
+    const worlds = fc.record({ sameImages: fc.boolean(), isReady: fc.boolean() });
     fc.assert(
-      fc.property(percents, kinds, fc.boolean(), fc.boolean(), (percent, kind, sameImages, isReady) => {
-        const world = new World({ sameImages: sameImages || percent === 0 });
+      fc.property(modes, percents, kinds, worlds, (mode, percent, kind, { sameImages, isReady }) => {
+        const world = new World({ sameImages: sameImages || percent === 0, spec: { promotion: { mode } } });
         world.writeWeight('helm', percent);
         world.verdict = kind;
         if (!isReady && percent === 0) world.endpoints.canary = 0;
@@ -738,6 +787,10 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
     );
   });
 });
+
+function firstWeight([first]: readonly PlannedStep[]): number {
+  return first?.kind === 'Weight' ? first.weight : 100;
+}
 
 /** calm puts everything in place and lets ten hours pass, in which there is a window of 40 minutes every two. */
 function calm(world: World, minute: number): void {
@@ -776,13 +829,35 @@ function expectMatchRouteInPlace(world: World): void {
   expect(world.endpoints.canary, world.state).toBeGreaterThan(0);
   expect(rollout.metadata.deletionTimestamp, world.state).toBeUndefined();
   // A newer controller may have meant something else by it.
-  if ((status.schema ?? 1) > 1) return;
+  if ((status.schema ?? 1) > statusSchema) return;
   expect(matchRoute, world.state).toMatchObject({ spec: world.observe().observation.matchRoute.wanted?.spec });
 }
 
 /** isHelpless is where the canary may have more than it should, because there is nowhere else to send the traffic. */
 function isHelpless(world: World): boolean {
-  return world.endpoints.stable === 0 || world.isRouteForbidden;
+  return world.ready.stable === 0 || world.isRouteForbidden;
+}
+
+/** expectAtRest: as it was before the first touch; where the services take turns, with the live one in the place of stable. */
+function expectAtRest(world: World, { routes, mode }: Beginning): void {
+  if (mode !== 'Swap') return expect(JSON.stringify(world.routes)).toBe(JSON.stringify(original(world, routes)));
+  const first = world.routes.slice(0, routes.length);
+  const untouched = original(world, routes).slice(0, routes.length);
+  if (JSON.stringify(first) !== JSON.stringify(untouched))
+    expect(first, world.state).toEqual(routes.map(turned(world)));
+  const added = world.routes.slice(routes.length).flatMap(({ services = [] }) => services);
+  if (added.length > 0) expect(added, world.state).toHaveLength(1);
+}
+
+function turned(world: World): (route: Route) => Route {
+  return (route) => {
+    const { services = [] } = route;
+    const stable = services.find(({ name }) => name === 'shop-stable');
+    if (stable === undefined) return route;
+    const live = world.isSwapped ? { ...stable, name: 'shop-canary', port: 80 } : stable;
+    const others = services.filter((entry) => roleOf(entry, shopPair) === undefined || entry === stable);
+    return { ...route, services: others.map((entry) => (entry === stable ? live : entry)) };
+  };
 }
 
 /** original is the user's route, with the rule that was added since. */
@@ -793,12 +868,12 @@ function original(world: World, routes: readonly Route[]): readonly Route[] {
 function expectUsable(world: World): void {
   const { progress } = world.status;
   if (world.rollout === undefined || progress === undefined || progress.weight === 0) return;
-  if (world.endpoints.stable === 0 && (world.endpoints.canary === 0 || world.percent === 0)) return;
+  if (world.ready.stable === 0 && (world.ready.canary === 0 || world.share === 0)) return;
   for (const entry of world.routes.flatMap((route) => route.services ?? [])) {
     const role = roleOf(entry, shopPair);
     if (role === undefined) continue;
-    expect(world.endpoints[role], `${role} in ${world.state}`).toBeGreaterThan(0);
-    if (world.percent > 0) expect(entry.weight, world.state).not.toBe(0);
+    expect(world.endpoints[role], `${role} of the spec in ${world.state}`).toBeGreaterThan(0);
+    if (world.share > 0) expect(entry.weight, world.state).not.toBe(0);
   }
 }
 
@@ -807,6 +882,7 @@ function durable(world: World): object {
   if (world.rollout === undefined) return { routes: world.routes };
   const { phase, weight, revision, promotedRevision, failedRevisions, handledCommand, history = [] } = world.status;
   const { stableImage } = world;
+  const { liveService, stableRevision, idle } = world.status;
   // When a weight came into the route is read from there until it is stored with some other write (rollout/applied.ts).
   const { progress } = world.observe().observation.rollout.status ?? {};
   return {
@@ -817,6 +893,7 @@ function durable(world: World): object {
     revision,
     promotedRevision,
     failedRevisions,
+    turn: liveService === undefined ? undefined : { liveService, stableRevision, idle },
     progress,
     copy: world.status.copy,
     stableImage,

@@ -41,6 +41,7 @@ export const ranks: Readonly<Record<string, number>> = {
   'standalone-config.ts': 8,
   'run-standalone.ts': 8,
   'simulate.ts': 7,
+  'get.ts': 7,
   'sources.ts': 7,
   'index.ts': 7,
   demo: 9,

@@ -118,6 +118,7 @@ export function observation(over: Partial<Observation> = {}): Observation {
   return {
     nowMs: Date.UTC(2026, 10, 21, 9, 30),
     rollout: subject,
+    isSwapped: false,
     calendar: { kind: 'Open', openedMs: undefined },
     steps: planSteps(subject.spec),
     problems: [],

@@ -30,6 +30,7 @@ import type {
   ReplicaFinding,
   SourceObservation,
 } from '../../src/rollout/observation.ts';
+import { isUndecided } from '../../src/rollout/start.ts';
 import type { FrozenTime } from '../../src/rollout/schedule.ts';
 import { isAtRest, isWorthWriting } from '../../src/rollout/status.ts';
 import { commandAnnotation, commandByAnnotation } from '../../src/rollout/verbs.ts';
@@ -106,6 +107,7 @@ export class World {
   #stableRevision = 1;
   #version = 10;
   #nonce = 0;
+  #wasSwapped = false;
   #writesLeft = Number.POSITIVE_INFINITY;
 
   constructor({ spec, status, routes = shopRoutes, sameImages = false, kind = 'Deployment' }: WorldOptions = {}) {
@@ -138,6 +140,25 @@ export class World {
   /** percent is the canary's share of the pair in the IngressRoute. */
   get percent(): number {
     return readSplit(this.routes, shopPair).canaryPercent;
+  }
+
+  /** isSwapped tells that the service which the spec calls canary is the live one; of a deleted Rollout that it was. */
+  get isSwapped(): boolean {
+    if (this.rollout !== undefined) this.#wasSwapped = this.observe().scene.isSwapped;
+    return this.#wasSwapped;
+  }
+
+  /** share is what the IngressRoute gives the service that is the canary now, in percent of the pair. */
+  get share(): number {
+    const { stable, canary } = shopPair;
+    const pair = this.isSwapped ? { ...shopPair, stable: canary, canary: stable } : shopPair;
+    return readSplit(this.routes, pair).canaryPercent;
+  }
+
+  /** ready are the ready endpoints of the two services in their roles of now. */
+  get ready(): Record<Arm, number> {
+    const { stable, canary } = this.endpoints;
+    return this.isSwapped ? { stable: canary, canary: stable } : { stable, canary };
   }
 
   /** state is what a test compares: phase, reason, stored weight, real weight. */
@@ -608,13 +629,10 @@ function weighted(route: Route, percent: number): Route['services'] & object {
 }
 
 /** isAsked repeats when the reconciler asks the source: at rest, with a revision that would start. */
-function isAsked({ rollout, canaryRevision: revision, problems }: Scene): boolean {
-  const status = rollout.status ?? {};
-  const isDecided =
-    revision === undefined ||
-    revision.value === status.promotedRevision ||
-    status.failedRevisions?.includes(revision.value) === true;
-  return !isDecided && isAtRest(status) && rollout.spec.analysis.mode !== 'Disabled' && problems.length === 0;
+function isAsked(scene: Scene): boolean {
+  const { rollout, problems } = scene;
+  const isResting = isUndecided(scene) && isAtRest(rollout.status ?? {});
+  return isResting && rollout.spec.analysis.mode !== 'Disabled' && problems.length === 0;
 }
 
 function service(key: ObjectKey): Service {

@@ -49,6 +49,7 @@ describe('a rollout that runs', () => {
       expect(validateRollout(edited({ route: { name: 'other' } }), old)).toEqual(forbidden);
       expect(validateRollout(edited({ stable: { ...running.spec.stable, port: 8080 } }), old)).toEqual(forbidden);
       expect(validateRollout(edited({ canary: { ...running.spec.canary, nativeLB: true } }), old)).toEqual(forbidden);
+      expect(validateRollout(edited({ promotion: { mode: 'Swap' } }), old)).toEqual(forbidden);
       expect(validateRollout(edited({ paused: true, route: { ...running.spec.route } }), old)).toEqual([]);
     },
   );

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { statusSchema } from '../../../src/rollout/status.ts';
 import { World, type WorldOptions } from '../../support/world.ts';
 
 const steps = [
@@ -187,7 +188,7 @@ describe('a Copy', () => {
 
   it('is neither begun nor continued by an older controller', () => {
     const world = promoted();
-    world.setStatus({ schema: 2 });
+    world.setStatus({ schema: statusSchema + 1 });
     world.run(600_000);
     expect(world.templateWrites).toEqual([]);
   });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { CanaryRef } from '../../../src/api/rollout.ts';
 import { rolloutSpec } from '../../support/rollout-builders.ts';
+import { statusSchema } from '../../../src/rollout/status.ts';
 import { World } from '../../support/world.ts';
 
 const { canary } = rolloutSpec();
@@ -109,7 +110,7 @@ describe('the match route', () => {
 
   test('is written by nobody who does not know what a newer controller has begun', () => {
     world.matchRoute = undefined;
-    world.setStatus({ schema: 2 });
+    world.setStatus({ schema: statusSchema + 1 });
     world.settle();
     expect(world.matchRoute).toBeUndefined();
   });

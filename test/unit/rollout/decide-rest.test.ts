@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../src/rollout/decide.ts';
+import { statusSchema } from '../../../src/rollout/status.ts';
 import type { RouteRef } from '../../../src/api/rollout.ts';
 import type { RolloutTarget } from '../../../src/api/rollout-status.ts';
 import type { Observation } from '../../../src/rollout/observation.ts';
@@ -232,23 +233,23 @@ describe('a command', () => {
 describe('a status of a newer version', () => {
   it('is never raised, neither to a first weight nor to the next one', () => {
     const waiting = new World({ spec: { steps } });
-    waiting.setStatus({ schema: 2, revision: 'canary-2', phase: 'Pending' });
+    waiting.setStatus({ schema: statusSchema + 1, revision: 'canary-2', phase: 'Pending' });
     waiting.run(600_000);
     expect(waiting.routeWrites).toEqual([]);
     expect(waiting.rollout?.metadata).not.toHaveProperty('finalizers');
     const running = inStep();
-    running.setStatus({ schema: 2 });
+    running.setStatus({ schema: statusSchema + 1 });
     running.run(600_000);
     expect(running.percent).toBe(20);
   });
 
   it('may be lowered, and stays of that version', () => {
     const world = inStep();
-    world.setStatus({ schema: 2 });
+    world.setStatus({ schema: statusSchema + 1 });
     world.verdict = 'Fail';
     world.run(10_000);
     expect(world.state).toBe('Failed/MoreErrors 0% route 0%');
-    expect(world.status.schema).toBe(2);
+    expect(world.status.schema).toBe(statusSchema + 1);
   });
 });
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatTime } from '../../../src/clock.ts';
 import { jitterOf } from '../../../src/rollout/schedule.ts';
+import { statusSchema } from '../../../src/rollout/status.ts';
 import { World } from '../../support/world.ts';
 
 const hourMs = 3_600_000;
@@ -110,7 +111,7 @@ const events: Readonly<Record<string, (world: World) => unknown>> = {
   'the route deleted': (world) => world.deleteRoute(),
   'the route recreated': (world) => world.recreateRoute(),
   'a stable revision': (world) => world.release('stable', 3),
-  'a newer status': (world) => world.setStatus({ schema: 2 }),
+  'a newer status': (world) => world.setStatus({ schema: statusSchema + 1 }),
   'an hour': (world) => world.run(hourMs),
 };
 
