@@ -5,6 +5,8 @@ import { namespaceHint } from './processes.ts';
 
 /** Behaviour is how a backend answers: `errorRatio` of requests (0 to 1, at random) get a 500, all wait `latencyMs`. */
 export interface Behaviour {
+  /** version is sent back as the header `x-version`. */
+  readonly version: string;
   readonly errorRatio: number;
   readonly latencyMs: number;
 }
@@ -15,7 +17,6 @@ export interface BackendOptions extends Partial<Behaviour> {
   readonly address: string;
   /** port is 8080 if absent. */
   readonly port?: number;
-  /** version is sent back as the header `x-version`. */
   readonly version: string;
 }
 
@@ -23,6 +24,7 @@ export interface BackendOptions extends Partial<Behaviour> {
 export interface Backend {
   readonly address: string;
   readonly port: number;
+  /** version is what it calls itself now. */
   readonly version: string;
   /** requestCount returns how many requests have arrived. */
   requestCount(): number;
@@ -34,11 +36,12 @@ export interface Backend {
 /** startBackend listens and answers until stopped. */
 export async function startBackend(options: BackendOptions): Promise<Backend> {
   const { address, port = 8080, version } = options;
-  let behaviour: Behaviour = { errorRatio: options.errorRatio ?? 0, latencyMs: options.latencyMs ?? 0 };
+  const { errorRatio = 0, latencyMs = 0 } = options;
+  let behaviour: Behaviour = { version, errorRatio, latencyMs };
   let requestCount = 0;
   const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     requestCount += 1;
-    const { errorRatio, latencyMs } = behaviour;
+    const { version, errorRatio, latencyMs } = behaviour;
     request.resume();
     if (latencyMs > 0) await sleep(latencyMs);
     response.writeHead(Math.random() < errorRatio ? 500 : 200, { 'x-version': version });
@@ -58,7 +61,9 @@ export async function startBackend(options: BackendOptions): Promise<Backend> {
   return {
     address,
     port,
-    version,
+    get version() {
+      return behaviour.version;
+    },
     requestCount: () => requestCount,
     set: (change) => {
       behaviour = { ...behaviour, ...change };
