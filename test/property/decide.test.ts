@@ -825,8 +825,8 @@ function expectMatchRouteInPlace(world: World): void {
   const { matchRoute, rollout, status } = world;
   if (world.isRouteForbidden || matchRoute === undefined || rollout === undefined) return;
   expect(status.progress?.direction, world.state).toBe('Forward');
-  expect(world.percent, world.state).toBeGreaterThan(0);
-  expect(world.endpoints.canary, world.state).toBeGreaterThan(0);
+  expect(world.share, world.state).toBeGreaterThan(0);
+  expect(world.ready.canary, world.state).toBeGreaterThan(0);
   expect(rollout.metadata.deletionTimestamp, world.state).toBeUndefined();
   // A newer controller may have meant something else by it.
   if ((status.schema ?? 1) > statusSchema) return;
