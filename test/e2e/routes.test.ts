@@ -143,15 +143,16 @@ describe.concurrent('a route', { timeout: 180_000 }, () => {
         ['sticky-stable', 'http', 150],
         ['sticky-canary', 80, 150],
       ]);
-      const { conditions } = await shop.status();
-      expect(conditions?.find(({ type }) => type === 'TrafficVerified')).toMatchObject({
-        status: 'True',
-        message: 'All 2 replicas have loaded the weight.',
-      });
+      await shop.until('every replica to have the weight', ({ conditions = [] }) =>
+        conditions.some(
+          ({ type, message }) => type === 'TrafficVerified' && message === 'All 2 replicas have loaded the weight.',
+        ),
+      );
       const knownToCanary = await cookieOf('sticky.test', 'v2');
       const canaryClient = loadOn(open, 'sticky.test', knownToCanary);
       const half = anybody.mark();
-      await until(anybody, half, 4_000);
+      // Under 5 points of error take some hundred answers, however slow the machine is.
+      await eventually(() => anybody.since(half).total >= 300, { timeoutMs: 30_000, describe: 'answers' });
       const seen = anybody.since(half);
       const share = (seen.byVersion['v2'] ?? 0) / seen.total;
       expect(Math.abs(share - 0.5), `share of new clients ${share}`).toBeLessThanOrEqual(0.05);
@@ -208,8 +209,7 @@ describe.concurrent('a route', { timeout: 180_000 }, () => {
         ['rules-canary', 50],
       ]);
       const half = named.mark();
-      await until(named, half, 3_000);
-      expect(named.since(half).byVersion['v2']).toBeGreaterThan(100);
+      await eventually(() => (named.since(half).byVersion['v2'] ?? 0) > 100, { describe: 'answers of the canary' });
       await eventually(async () => (await events()).includes('ServiceShared'), { describe: 'the event' });
       expect(await events()).toContain(
         'ServiceShared: Service rules-stable is also listed by IngressRoute web/rules-admin, the rule Host(`rules-other.test`) && PathPrefix(`/`), which stay as they are',
