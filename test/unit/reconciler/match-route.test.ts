@@ -166,6 +166,8 @@ describe('Expose', () => {
 describe('Conceal', () => {
   test('deletes the match route, says so, and knows it at once', async () => {
     const present = await exposed();
+    // What is known now no watch has brought.
+    stop.abort(new Error('the watches are over'));
     expect(await doAct({ kind: 'Conceal', ingressRoute: present })).toBe('Written');
     expect(read()).toBeUndefined();
     expect(scene().matchRoute.present).toBeUndefined();

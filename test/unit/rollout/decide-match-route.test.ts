@@ -151,6 +151,12 @@ describe('the match route goes', () => {
     expect(world.matchRoute).toBeUndefined();
   });
 
+  test('at once when nobody has an endpoint any more, before anything else is said', () => {
+    Object.assign(world.endpoints, { stable: 0, canary: 0 });
+    expect(world.step().decision.kind).toBe('Conceal');
+    expect(world.matchRoute).toBeUndefined();
+  });
+
   test('when a person takes the canary out of the route by hand', () => {
     world.writeWeight('kubectl-edit', 0);
     world.settle();

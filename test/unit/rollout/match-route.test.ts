@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { CanaryRef } from '../../../src/api/rollout.ts';
 import type { IngressRoute, Route } from '../../../src/api/traefik.ts';
-import { buildMatchRoute, isAsWanted, matchRouteKeyOf, rolloutKeyOf } from '../../../src/rollout/match-route.ts';
+import {
+  buildMatchRoute,
+  isAsWanted,
+  isOwnedBy,
+  matchRouteKeyOf,
+  rolloutKeyOf,
+} from '../../../src/rollout/match-route.ts';
 import { rollout, shopPair } from '../../support/rollout-builders.ts';
 
 const always = [{ headers: { 'X-Canary': { exact: 'always' } } }];
@@ -222,6 +228,13 @@ describe('two match routes', () => {
     expect(isAsWanted({ ...wanted, spec: { ...wanted.spec, entryPoints: [] } }, wanted)).toBe(false);
     const annotations = { 'kubernetes.io/ingress.class': 'other' };
     expect(isAsWanted({ ...wanted, metadata: { ...wanted.metadata, annotations } }, wanted)).toBe(false);
+  });
+
+  test('are of one Rollout only, and not of one that had its name before', () => {
+    const subject = rollout();
+    expect(isOwnedBy(wanted, subject)).toBe(true);
+    expect(isOwnedBy(wanted, { ...subject, metadata: { ...subject.metadata, uid: 'another' } })).toBe(false);
+    expect(isOwnedBy({ metadata: { name: 'shop-canary-match' }, spec: {} }, subject)).toBe(false);
   });
 
   test('are found by the name of their Rollout, and it by theirs', () => {
