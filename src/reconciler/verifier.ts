@@ -70,10 +70,13 @@ export class Verifier {
   follow(key: ObjectKey, question: EffectQuestion): void {
     if (this.#options.signal.aborted) return;
     const asked = this.#followed.get(key);
-    if (asked?.question.id === question.id) asked.question = question;
-    else this.#followed.set(key, { key, question, answers: new Map() });
+    if (asked?.question.id === question.id) {
+      asked.question = question;
+      return;
+    }
+    this.#followed.set(key, { key, question, answers: new Map() });
     this.#known.start();
-    if (this.#isAwaited()) this.#awaited.start();
+    this.#awaited.start();
   }
 
   /** unfollow asks no more about a rollout. */
