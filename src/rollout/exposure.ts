@@ -29,7 +29,13 @@ export function withExposure(observation: Observation, decision: Decision): Deci
   if (wanted !== undefined) return expose(observation, wanted, decision);
   // The garbage collector takes what a Rollout leaves behind.
   if (present === undefined || (decision.kind === 'Release' && isGivenUp(observation))) return decision;
-  return { kind: 'Conceal', ingressRoute: present };
+  return isAnswer(observation, decision) ? decision : { kind: 'Conceal', ingressRoute: present };
+}
+
+/** isAnswer: a command is answered once, also while the match route cannot be taken away. */
+function isAnswer(observation: Observation, decision: Decision): boolean {
+  if (decision.kind === 'Acknowledge') return true;
+  return decision.kind === 'Wait' && decision.status.handledCommand !== statusOf(observation).handledCommand;
 }
 
 function expose(observation: Observation, wanted: IngressRoute, decision: Decision): Decision {
