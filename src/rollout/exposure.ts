@@ -9,14 +9,14 @@ import { finalizer, type Decision } from './decision.ts';
 import { isGivenUp } from './deletion.ts';
 import { isAsWanted } from './match-route.ts';
 import type { Observation } from './observation.ts';
-import { isWorthWriting, statusSchema } from './status.ts';
+import { isAtRest, isWorthWriting, statusSchema } from './status.ts';
 
 /** retryMs is how soon a match route that could not be written is tried again. */
 const retryMs = 10_000;
 
 /**
- * withExposure adds to a decision what is to become of the match route. Where it has to go that comes first, but for a
- * lowering, which takes it along once the weights are written: these are everybody's. Where it has to come or to change,
+ * withExposure adds to a decision what is to become of the match route. Where it has to go that comes before anything is
+ * raised or rests; a lowering takes it along once the weights are written: these are everybody's. Where it has to come or to change,
  * that waits until nothing else is to be stored.
  */
 export function withExposure(observation: Observation, decision: Decision): Decision {
@@ -29,13 +29,14 @@ export function withExposure(observation: Observation, decision: Decision): Deci
   if (wanted !== undefined) return expose(observation, wanted, decision);
   // The garbage collector takes what a Rollout leaves behind.
   if (present === undefined || (decision.kind === 'Release' && isGivenUp(observation))) return decision;
-  return isAnswer(observation, decision) ? decision : { kind: 'Conceal', ingressRoute: present };
+  return isSaidFirst(observation, decision) ? decision : { kind: 'Conceal', ingressRoute: present };
 }
 
-/** isAnswer: a command is answered once, also while the match route cannot be taken away. */
-function isAnswer(observation: Observation, decision: Decision): boolean {
-  if (decision.kind === 'Acknowledge') return true;
-  return decision.kind === 'Wait' && decision.status.handledCommand !== statusOf(observation).handledCommand;
+/** isSaidFirst: a match route that cannot be taken away hides nothing, and leaves no command unanswered; only rest waits for it. */
+function isSaidFirst(observation: Observation, decision: Decision): boolean {
+  const status = statusOf(observation);
+  if (decision.kind !== 'Wait') return decision.kind === 'Acknowledge';
+  return isWorthWriting(status, decision.status) && (isAtRest(status) || !isAtRest(decision.status));
 }
 
 function expose(observation: Observation, wanted: IngressRoute, decision: Decision): Decision {

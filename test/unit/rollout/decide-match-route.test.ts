@@ -151,9 +151,9 @@ describe('the match route goes', () => {
     expect(world.matchRoute).toBeUndefined();
   });
 
-  test('at once when nobody has an endpoint any more, before anything else is said', () => {
+  test('when nobody has an endpoint any more, as soon as that is said', () => {
     Object.assign(world.endpoints, { stable: 0, canary: 0 });
-    expect(world.step().decision.kind).toBe('Conceal');
+    expect([world.step(), world.step()].map(({ decision }) => decision.kind)).toEqual(['Wait', 'Conceal']);
     expect(world.matchRoute).toBeUndefined();
   });
 
