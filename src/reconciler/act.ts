@@ -125,6 +125,8 @@ async function lower(actor: Actor, subject: Subject, decision: Decision & { kind
     if (acted !== 'Lost' && decision.conceal !== undefined)
       acted = both(acted, await conceal(actor, ownerOf(subject), decision.conceal));
   } catch (error) {
+    // Whoever asks for the canary is sent back also where the weights cannot be written.
+    if (decision.conceal !== undefined) await conceal(actor, ownerOf(subject), decision.conceal).catch(() => undefined);
     // The intention must survive a restart, also when the route cannot be written now.
     await writeStatus(actor, subject, decision.refused);
     await acknowledge(actor, subject);

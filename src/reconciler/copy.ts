@@ -26,6 +26,9 @@ const workloadResources: Readonly<Record<WorkloadKind, ResourceKind>> = {
   DaemonSet: resources.daemonSets,
 };
 
+/** Every decision about a rollout that is copied waits for these reads, also one that takes traffic back: none may take long. */
+const readMs = 2_000;
+
 /** readCopy reads what a Copy needs, or says why it cannot; undefined where none is due. What fails here holds up no rollback. */
 export async function readCopy(
   reader: CopyReader,
@@ -36,7 +39,7 @@ export async function readCopy(
   if (!isCopyDue(rollout) || stable.workload === undefined || canary.workload === undefined) return undefined;
   const pair = { stable: stable.workload, canary: canary.workload };
   try {
-    return await read(reader, { rollout, ...pair }, { signal: options.signal });
+    return await read(reader, { rollout, ...pair }, { signal: options.signal, deadlineMs: readMs });
   } catch (error) {
     if (!isSluiceError(error) || isSluiceError(error, 'Aborted')) throw error;
     return { kind: 'Refused', message: `the workloads cannot be read. ${explain(error)}` };

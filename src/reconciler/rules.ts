@@ -5,8 +5,8 @@ import { listsPair, roleOf, type Pair } from '../traffic/split.ts';
 
 /**
  * rulesInQuestion returns the texts of the rules that are `wanted`, compared as parsed. Of a route that was touched
- * (`isTouched`) and has no such rule any more, it is the one that lists the canary, or the only one that lists the pair:
- * somebody has edited the rule, and what is in it has to be put back.
+ * (`isTouched`) and has no such rule any more, it is the only one that lists both of the pair, or else either:
+ * somebody has edited the rule, and what is in it has to be put back. A rule that always led to the canary alone is not it.
  */
 export function rulesInQuestion(
   routes: readonly Route[],
@@ -16,7 +16,10 @@ export function rulesInQuestion(
   const same = routes.filter(({ match, syntax }) => isSameRule(match, wanted, syntax)).map(({ match }) => match);
   if (same.length > 0 || !isTouched) return same;
   const listing = routes.filter((route) => listsPair(route, pair));
-  const withCanary = listing.filter(({ services = [] }) => services.some((entry) => roleOf(entry, pair) === 'canary'));
-  const edited = [withCanary, listing].find(({ length }) => length === 1) ?? [];
+  const both = listing.filter(({ services = [] }) => {
+    const roles = services.map((entry) => roleOf(entry, pair));
+    return roles.includes('stable') && roles.includes('canary');
+  });
+  const edited = [both, listing].find(({ length }) => length === 1) ?? [];
   return edited.map(({ match }) => match);
 }

@@ -13,9 +13,13 @@ export function openedMs(observation: Observation): number | undefined {
   return Math.max(byCalendar, known);
 }
 
-/** isOpenedEarly: status says that raising is forbidden until later, or for ever, and nothing forbids it any more. */
+/**
+ * isOpenedEarly: status says that raising is forbidden until later, or for ever, and nothing forbids it any more. It is so
+ * once: what is said of an opening may be said long after it, as while there is no data.
+ */
 export function isOpenedEarly({ calendar, nowMs, rollout }: Observation): boolean {
-  if (calendar.kind !== 'Open' || !wasClosed(rollout.status ?? {})) return false;
+  if (calendar.kind !== 'Open' || rollout.status?.openedAt !== undefined || !wasClosed(rollout.status ?? {}))
+    return false;
   return nowMs < (parseTime(rollout.status?.opensAt) ?? Number.POSITIVE_INFINITY);
 }
 

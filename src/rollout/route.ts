@@ -106,5 +106,8 @@ export function held(
     hold: { reason, message, since: now },
     ...readySeen(found?.status.progress),
   };
-  return { phase: 'Paused', reason, message, weight, progress };
+  // From a Hold or the way back the canary is on its way again: what it has now is judged, and copied when that is promoted.
+  const isForward = found?.status.progress?.direction === 'Forward';
+  const anew = isForward ? {} : { copy: null, workloadRevision: observation.canaryRevision?.workload ?? null };
+  return { phase: 'Paused', reason, message, weight, progress, ...anew };
 }

@@ -119,8 +119,9 @@ export function nextStatus(observation: Observation, change: StatusChange): Roll
   return { ...complete, conditions: nextConditions(seen, complete) };
 }
 
-/** openedAt is kept until the next raise: what was counted before it does not count for that. */
+/** openedAt is kept until the next raise, or until raising is forbidden again: what was counted before it does not count for that. */
 function openedAt(observation: Observation, change: StatusChange): string | undefined {
+  if (observation.calendar.kind === 'Closed') return undefined;
   if (isOpenedEarly(observation)) return formatTime(observation.nowMs);
   return change.analysis === undefined ? observation.rollout.status?.openedAt : undefined;
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resources, type KubernetesObject } from '../../src/api/kubernetes.ts';
 import type { HistoryEntry } from '../../src/api/rollout-status.ts';
 import { formatTime } from '../../src/clock.ts';
+import { statusSchema } from '../../src/rollout/status.ts';
 import { startBackend, type Backend } from '../support/backend.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Load } from '../support/load.ts';
@@ -332,7 +333,7 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
     await shop.command('promote');
     await shop.untilAt(45);
     const path = `${apiPathOf(resources.rollouts, { namespace: shopNamespace, name: 'edits' })}/status`;
-    const newer = [{ op: 'replace', path: '/status/schema', value: 2 }];
+    const newer = [{ op: 'replace', path: '/status/schema', value: statusSchema + 1 }];
     const answer = await stage.cluster.api('PATCH', path, newer, 'application/json-patch+json');
     expect(answer.status).toBe(200);
     await shop.command('promote');

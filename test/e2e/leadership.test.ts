@@ -205,6 +205,11 @@ describe('two replicas', { timeout: 900_000 }, () => {
   test('alternate as leaders with another status schema: the old one raises nothing that the new one wrote', async () => {
     const edits: readonly Edit[] = [
       { file: 'rollout/status.ts', before: schemaText(statusSchema), after: schemaText(statusSchema + 1) },
+      {
+        file: 'rollout/status.ts',
+        before: "return rollout.spec.promotion.mode === 'Swap' ? 2 : 1;",
+        after: 'return statusSchema;',
+      },
     ];
     const newer = await copyProgram(edits);
     const args = [...quickLease, '--lease-name=skew'];

@@ -241,7 +241,8 @@ describe('a Rollout on one rule', () => {
   });
 
   it.each<[string, readonly Route[], readonly string[]]>([
-    ['the one with the canary', [rule('A', [stable]), rule('B', [stable, canary])], ['B']],
+    ['none where another rule leads to the canary alone', [rule('A', [stable]), rule('B', [canary])], []],
+    ['the one with both', [rule('A', [stable]), rule('B', [stable, canary])], ['B']],
     ['the only one with the pair', [rule('A', [{ name: 'legacy' }]), rule('B', [stable])], ['B']],
     ['none of several', [rule('A', [stable, canary]), rule('B', [stable, canary])], []],
   ])('that was edited in mid-rollout is %s', async (_name, routes, rules) => {

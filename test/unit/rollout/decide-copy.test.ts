@@ -216,6 +216,17 @@ describe('a command during a Copy', () => {
     expect(world.notices.at(-1)?.reason).toBe('CommandIgnored');
   });
 
+  it('is forgotten by a rollout that somebody has taken out of its hands: what the canary has then is judged and copied anew', () => {
+    const world = copied();
+    world.writeWeight('kubectl-edit', 30);
+    world.settle();
+    expect(world.state).toBe('Paused/LoweredByHand 30% route 30%');
+    expect(world.status.copy).toBeUndefined();
+    world.command('abort');
+    world.settle();
+    expect(world.percent).toBe(0);
+  });
+
   it('abort afterwards is refused, also on the way back, and where a crash took the status', () => {
     const world = promoted();
     while (world.templateWrites.length === 0) {

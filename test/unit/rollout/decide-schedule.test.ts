@@ -112,6 +112,23 @@ describe('a freeze', () => {
     expect(world.state).toBe('Succeeded/Holding 100% route 100%');
   });
 
+  it('that is lifted early is lifted once, also where nothing may be raised for want of data', () => {
+    const world = inStep();
+    world.freezes = [{ fromMs: world.nowMs, toMs: world.nowMs + 5 * hourMs, reason: undefined }];
+    world.writeWeight('argocd-controller', 5);
+    world.settle();
+    expect(world.state).toBe('Paused/Frozen 20% route 5%');
+    world.verdict = 'NoData';
+    world.freezes = [];
+    const liftedAt = formatTime(world.nowMs);
+    world.settle();
+    for (const _ of [1, 2, 3]) {
+      world.nowMs += 1_000;
+      world.settle();
+      expect(world.status.openedAt).toBe(liftedAt);
+    }
+  });
+
   it('holds the return to stable, but not who asks for it', () => {
     const world = inStep();
     world.run(hourMs);
