@@ -185,14 +185,14 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
   return wait(observation, { ...change, ...command });
 }
 
-/** goalOf: a person who sends traffic back sends it to whatever stable is. */
+/** goalOf: a person who sends traffic back sends it to whatever stable is, by hand or by a command that a crash cut short. */
 function goalOf(
   observation: Observation,
   progress: RolloutProgress | undefined,
   manager: string,
 ): Pick<RolloutProgress, 'renewed'> {
   if (isPerson(manager)) return {};
-  if (progress === undefined) return renewal(observation);
+  if (progress === undefined || isAsked(observation, 'promote')) return renewal(observation);
   return progress.renewed === true ? { renewed: true } : {};
 }
 
