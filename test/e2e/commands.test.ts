@@ -6,12 +6,12 @@ import { formatTime } from '../../src/clock.ts';
 import { statusSchema } from '../../src/rollout/status.ts';
 import { startBackend, type Backend } from '../support/backend.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Load } from '../support/load.ts';
 import { apiPathOf, applyObject, putEndpoints } from '../support/objects.ts';
-import { openShop, quickSteps, type Shop } from '../support/shop.ts';
+import { quickSteps, type Shop } from '../support/shop.ts';
 import { expectShare } from '../support/share.ts';
 import { shopNamespace, type Stage, startStage } from '../support/stage.ts';
-import { excesses, recordTimeline, untilWeights, type Timeline } from '../support/timeline.ts';
+import { excesses, untilWeights } from '../support/timeline.ts';
+import { openWatchedShop, type WatchedShop } from '../support/watched-shop.ts';
 
 const analysis = { ...quickSteps.analysis, minRequests: 20 };
 const hourMs = 3_600_000;
@@ -33,13 +33,8 @@ describe.concurrent('a rollout that is told', { timeout: 240_000 }, () => {
   });
 
   /** openWatched opens a shop with traffic, and records every write of its Rollout and route. */
-  async function openWatched(name: string, number: number): Promise<{ shop: Shop; load: Load; timeline: Timeline }> {
-    const shop = await openShop(stage, { name, number });
-    const load = shop.load(50);
-    const timeline = await recordTimeline(stage.cluster, { namespace: shopNamespace, name });
-    open.push(shop, load, timeline);
-    return { shop, load, timeline };
-  }
+  const openWatched = (name: string, number: number): Promise<WatchedShop> =>
+    openWatchedShop(stage, { name, number, rps: 50 }, open);
 
   const edit = (shop: Shop, spec: object): Promise<string> =>
     stage.cluster.kubectl([

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Route } from '../../src/api/traefik.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGitOps } from '../support/gitops.ts';
-import type { Load } from '../support/load.ts';
-import { openShop, quickSteps, type Shop } from '../support/shop.ts';
+import { quickSteps, type Shop } from '../support/shop.ts';
 import { expectShare } from '../support/share.ts';
 import { shopNamespace, type Stage, startStage } from '../support/stage.ts';
-import { excesses, recordTimeline, untilWeights, weightsOf, type Timeline } from '../support/timeline.ts';
+import { excesses, untilWeights, weightsOf } from '../support/timeline.ts';
+import { openWatchedShop, type WatchedShop } from '../support/watched-shop.ts';
 
 /** A limit that nobody breaks: what these rollouts wait for is other people. */
 const analysis = { ...quickSteps.analysis, minRequests: 20 };
@@ -45,13 +45,8 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
   });
 
   /** openWatched opens a shop with traffic, and records every write of its Rollout and route. */
-  async function openWatched(name: string, number: number): Promise<{ shop: Shop; load: Load; timeline: Timeline }> {
-    const shop = await openShop(stage, { name, number });
-    const load = shop.load(100);
-    const timeline = await recordTimeline(stage.cluster, { namespace: shopNamespace, name });
-    open.push(shop, load, timeline);
-    return { shop, load, timeline };
-  }
+  const openWatched = (name: string, number: number): Promise<WatchedShop> =>
+    openWatchedShop(stage, { name, number, rps: 100 }, open);
 
   const gitOps = (name: string, manager: string, routes: readonly Route[]): ReturnType<typeof startGitOps> => {
     const started = startGitOps(stage.cluster, routes, {

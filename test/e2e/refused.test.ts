@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { type Gate, type Passage, startGate } from '../support/gate.ts';
-import type { Load } from '../support/load.ts';
-import { openShop, quickSteps, type Shop } from '../support/shop.ts';
+import { quickSteps, type Shop } from '../support/shop.ts';
 import { expectShare } from '../support/share.ts';
-import { type Controller, shopNamespace, type Stage, startStage } from '../support/stage.ts';
-import { excesses, recordTimeline, untilWeights, type Timeline } from '../support/timeline.ts';
+import { type Controller, type Stage, startStage } from '../support/stage.ts';
+import { excesses, untilWeights } from '../support/timeline.ts';
+import { openWatchedShop, type WatchedShop } from '../support/watched-shop.ts';
 
 const analysis = { ...quickSteps.analysis, minRequests: 20 };
 
@@ -29,13 +29,8 @@ describe('a rollout whose writes fail', { timeout: 240_000 }, () => {
     await stage?.stop();
   });
 
-  async function openWatched(name: string, number: number): Promise<{ shop: Shop; load: Load; timeline: Timeline }> {
-    const shop = await openShop(stage, { name, number });
-    const load = shop.load(50);
-    const timeline = await recordTimeline(stage.cluster, { namespace: shopNamespace, name });
-    open.push(shop, load, timeline);
-    return { shop, load, timeline };
-  }
+  const openWatched = (name: string, number: number): Promise<WatchedShop> =>
+    openWatchedShop(stage, { name, number, rps: 50 }, open);
 
   interface Rule {
     readonly resources: readonly string[];
