@@ -24,7 +24,7 @@ import { readySeen } from './readiness.ts';
 import { rollBack } from './rollback.ts';
 import { held } from './route.ts';
 import { routeNameOf } from './route-name.ts';
-import { renewal } from './renewal.ts';
+import { goalOf } from './renewal.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 import { describePlan, indexForWeight, nextReturn } from './steps.ts';
 
@@ -178,22 +178,12 @@ function continueReturn(observation: Observation, { status }: Touched, { percent
     appliedAt: now,
     plan: describePlan(observation.steps),
     ...readySeen(status.progress),
-    ...goalOf(observation, status.progress, manager),
+    // A person who sends traffic back sends it to whatever stable is.
+    ...(isPerson(manager) ? {} : goalOf(observation, status.progress, isAsked(observation, 'promote'))),
   };
   const message = `Traffic returns to ${observation.stable.service}; the canary is at ${percent}%.`;
   const change = { phase: 'Promoting', reason: 'ReturningToStable', message, weight: percent, progress } as const;
   return wait(observation, { ...change, ...command });
-}
-
-/** goalOf: a person who sends traffic back sends it to whatever stable is, by hand or by a command that a crash cut short. */
-function goalOf(
-  observation: Observation,
-  progress: RolloutProgress | undefined,
-  manager: string,
-): Pick<RolloutProgress, 'renewed'> {
-  if (isPerson(manager)) return {};
-  if (progress === undefined || isAsked(observation, 'promote')) return renewal(observation);
-  return progress.renewed === true ? { renewed: true } : {};
 }
 
 /** recover gives the route the weight of status again, unless something stands against any raise. */

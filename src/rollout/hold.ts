@@ -19,7 +19,7 @@ import {
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { tooFewForShare } from './readiness.ts';
-import { isStableRenewed, renewal } from './renewal.ts';
+import { goalOf, isStableRenewed, renewal } from './renewal.ts';
 import { revertedInHold } from './stable-reverted.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { effectMs } from './step-rules.ts';
@@ -159,7 +159,7 @@ function leaveReturnStep(observation: Observation, found: Running, text: ReturnT
 
 /** returnTo makes the next step of the return; the last one leaves the route as it was before the rollout. */
 function returnTo(observation: Observation, found: Running, command: { readonly command?: boolean }): Decision {
-  const { renewed, ...progress } = found.progress;
+  const { renewed: _renewed, ...progress } = found.progress;
   const weight = progress.full === true ? 0 : (nextReturn(observation.steps, progress.weight)?.weight ?? 0);
   const index = indexForWeight(observation.steps, 100 - weight);
   const now = formatTime(observation.nowMs);
@@ -180,8 +180,7 @@ function returnTo(observation: Observation, found: Running, command: { readonly 
   const message = `Traffic returns to ${observation.stable.service}; the canary goes from ${progress.weight}% to ${weight}%.`;
   const plan = describePlan(observation.steps);
   const { effectiveAt: _effectiveAt, ...rest } = progress;
-  // Who promotes has the return go on to whatever stable is.
-  const goal = command.command === true ? renewal(observation) : renewed === true ? { renewed } : {};
+  const goal = goalOf(observation, found.progress, command.command === true);
   const next = { ...rest, ...goal, index, from: progress.weight, weight, enteredAt: now, appliedAt: now, plan };
   const change = {
     phase: 'Promoting',

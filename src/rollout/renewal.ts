@@ -25,3 +25,13 @@ function hasOldImages({ rollout, stableImages, imagesDiffer }: Known): boolean {
 export function renewal(observation: Known): Pick<RolloutProgress, 'renewed'> {
   return isStableRenewed(observation) ? { renewed: true } : {};
 }
+
+/** goalOf is what the next step of a return remembers: as before, or anew where somebody promotes it to whatever stable is. */
+export function goalOf(
+  observation: Known,
+  progress: RolloutProgress | undefined,
+  isPromoted: boolean,
+): Pick<RolloutProgress, 'renewed'> {
+  if (progress === undefined || isPromoted) return renewal(observation);
+  return progress.renewed === true ? { renewed: true } : {};
+}
