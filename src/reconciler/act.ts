@@ -71,7 +71,7 @@ export async function act(actor: Actor, subject: Subject, decision: Decision): P
     case 'Expose':
       return expose(actor, ownerOf(subject), decision);
     case 'Conceal':
-      return conceal(actor, ownerOf(subject), decision.ingressRoute);
+      return concealOr(actor, subject, decision);
     default:
       return decision satisfies never;
   }
@@ -79,6 +79,17 @@ export async function act(actor: Actor, subject: Subject, decision: Decision): P
 
 function ownerOf({ observation, grant }: Subject): MatchRouteOwner {
   return { rollout: observation.rollout, grant };
+}
+
+/** Where it cannot be deleted it is tried again, and what does not have to wait for that is done now. */
+async function concealOr(actor: Actor, subject: Subject, decision: Decision & { kind: 'Conceal' }): Promise<Acted> {
+  try {
+    return await conceal(actor, ownerOf(subject), decision.ingressRoute);
+  } catch (error) {
+    if (decision.otherwise !== undefined && !isSluiceError(error, 'NotLeading', 'Aborted'))
+      await act(actor, subject, decision.otherwise);
+    throw error;
+  }
 }
 
 async function raise(actor: Actor, subject: Subject, decision: Decision & { kind: 'Raise' }): Promise<Acted> {

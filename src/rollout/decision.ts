@@ -32,7 +32,7 @@ export interface Refused {
  *   match route, where it has to.
  * - Copy: the stable workload first, then status: after a crash its pod template tells that it was written.
  * - Expose: write the match route, in place of `present` where there is one; nothing else.
- * - Conceal: delete the match route; nothing else.
+ * - Conceal: delete the match route; nothing else. Only where that fails `otherwise` is carried out.
  * - Claim, Release: add or remove the finalizer; nothing else.
  * - Acknowledge: remove the annotation of a handled command; nothing else.
  */
@@ -53,7 +53,7 @@ export type Decision =
       readonly present: IngressRoute | undefined;
       readonly requeueAfterMs: number;
     }
-  | { readonly kind: 'Conceal'; readonly ingressRoute: IngressRoute }
+  | { readonly kind: 'Conceal'; readonly ingressRoute: IngressRoute; readonly otherwise: Decision | undefined }
   | { readonly kind: 'Claim' | 'Release' | 'Acknowledge' };
 
 /** finalizer is what keeps a Rollout with a touched route from vanishing before the route is put back. */

@@ -15,9 +15,10 @@ import { isAtRest, isWorthWriting, statusSchema } from './status.ts';
 const retryMs = 10_000;
 
 /**
- * withExposure adds to a decision what is to become of the match route. Where it has to go that comes before anything is
- * raised or rests; a lowering takes it along once the weights are written: these are everybody's. Where it has to come or to change,
- * that waits until nothing else is to be stored.
+ * withExposure adds to a decision what is to become of the match route. Where it has to go that comes first; a lowering
+ * takes it along once the weights are written: these are everybody's. One that cannot be taken away holds back nothing but
+ * rest: no command, and no traffic that stable cannot serve. Where it has to come or to change, that waits until nothing
+ * else is to be stored.
  */
 export function withExposure(observation: Observation, decision: Decision): Decision {
   const { present } = observation.matchRoute;
@@ -29,14 +30,14 @@ export function withExposure(observation: Observation, decision: Decision): Deci
   if (wanted !== undefined) return expose(observation, wanted, decision);
   // The garbage collector takes what a Rollout leaves behind.
   if (present === undefined || (decision.kind === 'Release' && isGivenUp(observation))) return decision;
-  return isSaidFirst(observation, decision) ? decision : { kind: 'Conceal', ingressRoute: present };
+  const otherwise = comesToRest(observation, decision) ? undefined : decision;
+  return { kind: 'Conceal', ingressRoute: present, otherwise };
 }
 
-/** isSaidFirst: a match route that cannot be taken away hides nothing, and leaves no command unanswered; only rest waits for it. */
-function isSaidFirst(observation: Observation, decision: Decision): boolean {
-  const status = statusOf(observation);
-  if (decision.kind !== 'Wait') return decision.kind === 'Acknowledge';
-  return isWorthWriting(status, decision.status) && (isAtRest(status) || !isAtRest(decision.status));
+/** comesToRest: where it is said to be over nobody reaches the canary by a way of their own any more. */
+function comesToRest(observation: Observation, decision: Decision): boolean {
+  if (decision.kind === 'Release') return true;
+  return 'status' in decision && isAtRest(decision.status) && !isAtRest(statusOf(observation));
 }
 
 function expose(observation: Observation, wanted: IngressRoute, decision: Decision): Decision {

@@ -102,6 +102,8 @@ export class World {
   beforeRouteWrite: (() => void) | undefined;
   /** isRouteForbidden makes every write of the route fail with an error, e.g. for want of rights. */
   isRouteForbidden = false;
+  /** isMatchRouteStuck makes every write of the match route alone fail. */
+  isMatchRouteStuck = false;
   readonly #workloads: Record<Arm, Workload>;
   readonly #kind: WorkloadKind;
   #stableRevision = 1;
@@ -390,9 +392,18 @@ export class World {
       case 'Expose':
         return this.#writeMatchRoute(decision.ingressRoute);
       case 'Conceal':
-        return this.#writeMatchRoute(undefined);
+        return this.#conceal(observation, scene, decision);
       default:
         return decision satisfies never;
+    }
+  }
+
+  #conceal(observation: Observation, scene: Scene, { otherwise }: Decision & { readonly kind: 'Conceal' }): 'Done' {
+    try {
+      return this.#writeMatchRoute(undefined);
+    } catch (error) {
+      if (error instanceof Forbidden && otherwise !== undefined) this.#act(observation, scene, otherwise);
+      throw error;
     }
   }
 
@@ -468,7 +479,8 @@ export class World {
 
   #writeMatchRoute(ingressRoute: IngressRoute | undefined): 'Done' {
     this.#spendWrite();
-    if (this.isRouteForbidden) throw new Forbidden('ingressroutes.traefik.io "shop-canary-match" is forbidden');
+    if (this.isRouteForbidden || this.isMatchRouteStuck)
+      throw new Forbidden('ingressroutes.traefik.io "shop-canary-match" is forbidden');
     this.#version += 1;
     const { metadata } = this.matchRoute ?? {};
     const identity = { uid: metadata?.uid ?? `match-${this.#version}`, resourceVersion: `${this.#version}` };

@@ -72,6 +72,10 @@ function read(): IngressRoute | undefined {
   return world.store.read(resources.ingressRoutes, key) as IngressRoute | undefined;
 }
 
+function phase(): string | undefined {
+  return (world.store.read(resources.rollouts, 'web/shop') as Rollout | undefined)?.status?.phase;
+}
+
 async function doAct(decision: Decision): Promise<Acted> {
   const { caches } = world.watches;
   const stored = caches.rollout('web/shop')!;
@@ -168,18 +172,29 @@ describe('Conceal', () => {
     const present = await exposed();
     // What is known now no watch has brought.
     stop.abort(new Error('the watches are over'));
-    expect(await doAct({ kind: 'Conceal', ingressRoute: present })).toBe('Written');
+    expect(await doAct({ kind: 'Conceal', ingressRoute: present, otherwise: undefined })).toBe('Written');
     expect(read()).toBeUndefined();
     expect(scene().matchRoute.present).toBeUndefined();
     expect(events).toEqual(['Normal MatchRouteRemoved']);
-    expect(await doAct({ kind: 'Conceal', ingressRoute: present })).toBe('Written');
+    expect(await doAct({ kind: 'Conceal', ingressRoute: present, otherwise: undefined })).toBe('Written');
     expect(events).toHaveLength(1);
+  });
+
+  test('that fails leaves undone nothing that need not wait for it', async () => {
+    const present = await exposed();
+    world.store.beforeWrite = ({ verb }) => {
+      if (verb === 'delete') throw new SluiceError('ApiForbidden', 'ingressroutes.traefik.io is forbidden');
+    };
+    const said: RolloutStatus = { ...status, phase: 'Degraded', reason: 'StableUnavailable' };
+    const otherwise = { kind: 'Wait', status: said, notices: [], requeueAfterMs: undefined } as const;
+    await expect(doAct({ kind: 'Conceal', ingressRoute: present, otherwise })).rejects.toThrow('forbidden');
+    expect(phase()).toBe('Degraded');
   });
 
   test('deletes no other object of the name', async () => {
     const present = await exposed();
     world.store.put(resources.ingressRoutes, { ...read()!, metadata: { ...read()!.metadata, uid: 'other' } });
-    expect(await doAct({ kind: 'Conceal', ingressRoute: present })).toBe('Written');
+    expect(await doAct({ kind: 'Conceal', ingressRoute: present, otherwise: undefined })).toBe('Written');
     expect(read()?.metadata.uid).toBe('other');
     expect(events).toEqual([]);
   });
@@ -189,11 +204,11 @@ describe('Conceal', () => {
     world.store.beforeWrite = () => {
       throw new SluiceError('ApiForbidden', 'ingressroutes.traefik.io is forbidden');
     };
-    await expect(doAct({ kind: 'Conceal', ingressRoute: present })).rejects.toThrow('forbidden');
+    await expect(doAct({ kind: 'Conceal', ingressRoute: present, otherwise: undefined })).rejects.toThrow('forbidden');
     world.store.beforeWrite = () => {
       throw new SluiceError('WriteUnknown', 'the connection broke');
     };
-    expect(await doAct({ kind: 'Conceal', ingressRoute: present })).toBe('Lost');
+    expect(await doAct({ kind: 'Conceal', ingressRoute: present, otherwise: undefined })).toBe('Lost');
   });
 });
 
@@ -209,9 +224,6 @@ describe('Lower', () => {
     requeueAfterMs: undefined,
     conceal,
   });
-  const phase = (): string | undefined =>
-    (world.store.read(resources.rollouts, 'web/shop') as Rollout | undefined)?.status?.phase;
-
   test('writes the weights, deletes the match route, and then says so', async () => {
     const present = await exposed();
     world.store.writes.length = 0;

@@ -151,10 +151,23 @@ describe('the match route goes', () => {
     expect(world.matchRoute).toBeUndefined();
   });
 
-  test('when nobody has an endpoint any more, as soon as that is said', () => {
+  test('when nobody has an endpoint any more, before that is said', () => {
     Object.assign(world.endpoints, { stable: 0, canary: 0 });
-    expect([world.step(), world.step()].map(({ decision }) => decision.kind)).toEqual(['Wait', 'Conceal']);
+    expect([world.step(), world.step()].map(({ decision }) => decision.kind)).toEqual(['Conceal', 'Wait']);
     expect(world.matchRoute).toBeUndefined();
+  });
+
+  test('but where it cannot be deleted nothing waits for that: not a stand-in for stable, not a command', () => {
+    const subject = new World({ spec: { canary: { ...matching, middlewares: [{ name: 'mark' }] }, steps } });
+    subject.middlewares = ['mark'];
+    subject.settle();
+    Object.assign(subject, { middlewares: [], isMatchRouteStuck: true });
+    subject.endpoints.stable = 0;
+    subject.command('promote');
+    for (let round = 0; round < 6; round += 1) subject.step();
+    expect(subject.matchRoute).toBeDefined();
+    expect(subject.state).toBe('Degraded/StableUnavailable 100% route 100%');
+    expect(subject.rollout?.metadata.annotations).toEqual({});
   });
 
   test('when a person takes the canary out of the route by hand', () => {
