@@ -109,13 +109,15 @@ const certificateCodes =
 
 /**
  * isWriteUnknown tells whether a write that ended with `error` after it was sent may have been applied: no answer came,
- * the API server gave up waiting for its storage, or something before it answered in its stead.
+ * the API server gave up waiting for its storage, or something before it answered in its stead. An error of its storage
+ * that it has no word for, like etcd's own time-out, comes as a 500 without a reason (apiserver,
+ * endpoints/handlers/responsewriters/status.go); that of an admission webhook has one.
  */
 export function isWriteUnknown({ cause, code, status }: SluiceError): boolean {
   if (status === undefined) return code === 'ApiTimeout' || code === 'ApiUnreachable';
   if (status < 500) return false;
-  const reason = (cause as ApiStatus | undefined)?.reason;
-  return cause === undefined || reason === 'Timeout' || reason === 'ServerTimeout';
+  const { reason = '' } = (cause ?? {}) as ApiStatus;
+  return ['', 'Timeout', 'ServerTimeout'].includes(reason);
 }
 
 /**

@@ -96,6 +96,7 @@ describe('a write', () => {
     ['that a load balancer answers in place of the server', answer(502, '<html>Bad gateway</html>'), 502],
     ['that the server gave up', status(504, 'Timeout'), 504],
     ['for which the server waited in vain for etcd', status(500, 'ServerTimeout'), 500],
+    ['for which etcd said something that the server has no word for', status(500, ''), 500],
   ] as const)('%s is of unknown outcome and not repeated', async (_name, how, code) => {
     const handler: FaultHandler =
       how === 'never' ? () => {} : how === 'reset' ? ({ socket }) => void socket.resetAndDestroy() : how;
