@@ -8,6 +8,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{unit,property}/**/*.test.ts', 'test/architecture.test.ts'],
+          setupFiles: ['test/support/fixed-seed.ts'],
           testTimeout: 20_000,
         },
       },
@@ -15,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/{cluster,contract}/**/*.test.ts'],
+          setupFiles: ['test/support/fixed-seed.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
