@@ -45,7 +45,8 @@ export const ranks: Readonly<Record<string, number>> = {
   'sources.ts': 7,
   'index.ts': 7,
   demo: 9,
-  'main.ts': 10,
+  commands: 10,
+  'main.ts': 11,
 };
 
 /** readSources reads every TypeScript file below `directory`. */
