@@ -197,11 +197,11 @@ function parseTraefikApi(reader: Reader): TraefikApiSettings {
   const replicas = parseReplicas(reader, names);
   if (replicas.service !== undefined && replicas.urls.length > 0)
     problems.push('--traefik-api-service and --traefik-api-urls cannot both be set');
-  return Object.freeze({
-    ...replicas,
-    basicAuthFile: optionalText('traefikApiBasicAuthFile'),
-    caFile: optionalText('traefikApiCaFile'),
-  });
+  const caFile = optionalText('traefikApiCaFile');
+  // The endpoints of a Service are asked by http: a certificate would have to name their addresses.
+  if (caFile !== undefined && !replicas.urls.some((url) => url.startsWith('https:')))
+    problems.push('--traefik-api-ca-file is of no use without an https URL in --traefik-api-urls');
+  return Object.freeze({ ...replicas, basicAuthFile: optionalText('traefikApiBasicAuthFile'), caFile });
 }
 
 /** parseReplicas reads which Traefiks are meant: a Service with a port, or URLs. */

@@ -24,7 +24,10 @@ export interface VerifierOptions {
   readonly signal: AbortSignal;
 }
 
-/** Whoever waits for a weight hears of it within a second; who has it is asked again now and then, so that a stale replica shows. */
+/**
+ * Whoever waits for a weight hears of it within a second. Who has it is asked again now and then, so that a stale replica
+ * shows, and so is who has not answered for so long.
+ */
 const awaitedMs = 1_000;
 const knownMs = 30_000;
 
@@ -48,6 +51,8 @@ interface Replica {
   /** isBusy while a round is under way: a replica that hangs holds up only itself. */
   isBusy: boolean;
   problem: string | undefined;
+  /** silentSinceMs is the monotonic time of the first of the last questions that all were without an answer. */
+  silentSinceMs: number | undefined;
 }
 
 /** Verifier holds what the replicas say; all of it can be asked again. */
@@ -105,9 +110,14 @@ export class Verifier {
 
   #isAwaited(): boolean {
     if (this.#replicas.size === 0) return true;
-    const isOpen = ({ answers }: Asked): boolean =>
-      [...this.#replicas.keys()].some((name) => answers.get(name)?.finding.kind !== 'InEffect');
-    return [...this.#followed.values()].some(isOpen);
+    const replicas = [...this.#replicas.values()];
+    return [...this.#followed.values()].some((asked) => replicas.some((replica) => this.#isOpen(replica, asked)));
+  }
+
+  #isOpen({ name, silentSinceMs }: Replica, { answers }: Asked): boolean {
+    const isSilent = silentSinceMs !== undefined && this.#options.clock.monotonicMs() - silentSinceMs >= knownMs;
+    const kind = answers.get(name)?.finding.kind;
+    return kind !== 'InEffect' && !(kind === 'Unreachable' && isSilent);
   }
 
   #ask(): void {
@@ -116,9 +126,8 @@ export class Verifier {
     const dueMs = this.#options.clock.monotonicMs() - knownMs + awaitedMs;
     for (const replica of this.#replicas.values()) {
       if (replica.isBusy) continue;
-      const due = [...this.#followed.values()].filter(({ answers }) => {
-        const answer = answers.get(replica.name);
-        return answer?.finding.kind !== 'InEffect' || answer.askedMs <= dueMs;
+      const due = [...this.#followed.values()].filter((asked) => {
+        return this.#isOpen(replica, asked) || (asked.answers.get(replica.name)?.askedMs ?? 0) <= dueMs;
       });
       if (due.length > 0) void this.#askReplica(replica, due);
     }
@@ -130,11 +139,18 @@ export class Verifier {
     for (const [name, { api }] of this.#replicas) {
       if (listed.has(name)) continue;
       this.#replicas.delete(name);
+      for (const { answers } of this.#followed.values()) answers.delete(name);
       void api.close();
     }
     for (const [name, endpoint] of listed) {
       if (this.#replicas.has(name)) continue;
-      this.#replicas.set(name, { name, api: open(endpoint), isBusy: false, problem: undefined });
+      this.#replicas.set(name, {
+        name,
+        api: open(endpoint),
+        isBusy: false,
+        problem: undefined,
+        silentSinceMs: undefined,
+      });
     }
   }
 
@@ -176,6 +192,8 @@ export class Verifier {
     const problem = kind === 'Unreachable' ? message : undefined;
     if ((problem === undefined) !== (replica.problem === undefined)) this.#options.onReplica(replica.name, problem);
     replica.problem = problem;
+    replica.silentSinceMs =
+      problem === undefined ? undefined : (replica.silentSinceMs ?? this.#options.clock.monotonicMs());
   }
 }
 

@@ -33,7 +33,7 @@ async function effectOf(api: TraefikApi, route: ExpectedRoute): Promise<ReplicaE
   const usedBy = service.kind === 'Found' ? service.value.usedBy : [];
   const named = route.router === undefined ? [] : [route.router];
   const users = usedBy.length > 0 ? usedBy : named;
-  const found = await firstTrouble(api, users);
+  const found = await (route.router === undefined ? sharedTrouble(api, users) : firstTrouble(api, users));
   return found ?? (service.kind === 'Missing' ? missing : inEffect);
 }
 
@@ -43,6 +43,17 @@ async function firstTrouble(api: TraefikApi, names: readonly string[]): Promise<
     if (trouble !== undefined) return trouble;
   }
   return undefined;
+}
+
+/** A TraefikService is in effect where anybody uses it: a router of somebody else that is switched off says nothing of it. */
+async function sharedTrouble(api: TraefikApi, names: readonly string[]): Promise<ReplicaEffect | undefined> {
+  let trouble: ReplicaEffect | undefined;
+  for (const name of names) {
+    const found = troubleOf(await api.router(name));
+    if (found === undefined || found.kind === 'Unreachable') return found;
+    trouble ??= found;
+  }
+  return trouble;
 }
 
 function troubleOf(router: ApiReply<NamedRouter>): ReplicaEffect | undefined {

@@ -156,6 +156,9 @@ describe('parseSettings', () => {
     );
     expect(refusal({ traefikApiUrls: 'http://a:b@c' })).not.toContain('a:b');
     expect(refusal({ traefikApiPort: '99999' })).toContain('--traefik-api-port is "99999"; it must be a port');
+    expect(refusal({ traefikApiService: 'edge/traefik', traefikApiCaFile: '/ca' })).toContain(
+      '--traefik-api-ca-file is of no use without an https URL',
+    );
     const both = { traefikApiService: 'edge/traefik', traefikApiUrls: 'http://a' };
     expect(refusal(both)).toContain('--traefik-api-service and --traefik-api-urls cannot both be set');
   });

@@ -112,6 +112,34 @@ describe('the verifier', () => {
     expect(verifier.findings('web/z', ask(10, 'z'))[0]).toMatchObject({ kind: 'InEffect' });
   });
 
+  it('asks one that has not answered for 30 s only every 30 s, also whether it has the next weight', async () => {
+    named('a').isDown = true;
+    verifier.follow(key, ask(10));
+    await pass(31_000);
+    const asks = named('a').asks;
+    expect(asks).toBeGreaterThan(25);
+    await pass(59_000);
+    expect(named('a').asks).toBeLessThanOrEqual(asks + 2);
+    verifier.follow(key, ask(20));
+    await pass(5_000);
+    expect(kinds(ask(20))).toEqual(['Unreachable', 'NotYet']);
+    expect(named('a').asks).toBeLessThanOrEqual(asks + 4);
+    Object.assign(named('a'), { isDown: false, weight: 20 });
+    await pass(31_000);
+    expect(kinds(ask(20))[0]).toBe('InEffect');
+  });
+
+  it('does not take the word of a replica that is gone for that of the next one of the name', async () => {
+    verifier.follow(key, ask(10));
+    await pass(1_000);
+    const { a = replica(0) } = replicas;
+    replicas = { a };
+    await pass(30_000);
+    replicas = { a, b: { ...replica(10), isHanging: true } };
+    await pass(30_000);
+    expect(kinds(ask(10))).toEqual(['InEffect', 'Unasked']);
+  });
+
   it('tells of a replica that hears of changes, only not of this one yet', async () => {
     named('a').weight = 1;
     verifier.follow(key, ask(10));

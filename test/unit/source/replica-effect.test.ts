@@ -90,6 +90,25 @@ describe('what a replica says', () => {
     expect(traefik.requests.at(-1)).toContain('websecure-x');
   });
 
+  it('of a TraefikService is InEffect where any router serves it, however broken those of others are', async () => {
+    const service = effectQuestion(
+      { resource: resources.traefikServices, key: 'web/shop', routes: [{ match: '', services }] },
+      shopPair,
+      { stable: [], canary: [] },
+    );
+    const weighted = { services: Object.entries(there).map(([name, weight]) => ({ name, weight })) };
+    const off = new Set(['a@kubernetescrd']);
+    traefik.reply = (response, { url = '' }) => {
+      const name = decodeURIComponent(url.split('/').at(-1) ?? '');
+      const router = { status: off.has(name) ? 'disabled' : 'enabled' };
+      const shown = { status: 'enabled', usedBy: ['a@kubernetescrd', 'b@kubernetescrd'], weighted };
+      response.end(JSON.stringify(url.includes('/services/') ? shown : router));
+    };
+    expect(await findEffect(api, service)).toMatchObject({ kind: 'InEffect' });
+    off.add('b@kubernetescrd');
+    expect(await findEffect(api, service)).toMatchObject({ kind: 'Invalid' });
+  });
+
   it.each<[string, NonNullable<TraefikStandIn['reply']>, string]>([
     ['500', (response) => void response.writeHead(500).end('boom'), 'answered 500'],
     ['a redirect', (response) => void response.writeHead(302, { location: '/login' }).end(), 'answered 302'],
