@@ -1,11 +1,14 @@
 /**
- * Generates docs/reference from crds/rollouts.yaml and manifests/examples: what each field is, and how it is used.
- * A unit test compares the pages with what this module would write, and fails where a field is in no example.
+ * Generates docs/reference: from crds/rollouts.yaml and manifests/examples what each field is, and how it is used; from the
+ * program its flags and metrics. A unit test compares the pages with what this module would write, and fails where a field
+ * is in no example.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Crd, readCrd, type Schema } from './crd-schema.ts';
 import { type Example, fragmentOf, keysOf, readExamples, sizeOf, valuesAt } from './example-files.ts';
+import { flagsPage, readCommands } from './reference-flags.ts';
+import { metricsPage } from './reference-metrics.ts';
 import { pageOf, pages, type Page } from './reference-pages.ts';
 import { type Field, fieldsOf, objectIn, type Section, topSections } from './reference-sections.ts';
 import {
@@ -24,8 +27,18 @@ import {
 const notice =
   '<!-- Generated from crds/rollouts.yaml and manifests/examples by `npm run generate`. Do not edit. -->\n';
 const statusFile = 'status.md';
+const programNotice = '<!-- Generated from the program by `npm run generate`. Do not edit. -->\n';
 
-/** generateReference returns the texts of the files of docs/reference, by name. */
+/** generatePages returns the texts of all files of docs/reference, by name. */
+export async function generatePages(crd: Crd, examples: readonly Example[]): Promise<Readonly<Record<string, string>>> {
+  return {
+    ...generateReference(crd, examples),
+    'flags.md': flagsPage(programNotice, await readCommands()),
+    'metrics.md': await metricsPage(programNotice),
+  };
+}
+
+/** generateReference returns the texts of those about the fields of a Rollout. */
 export function generateReference(crd: Crd, examples: readonly Example[]): Readonly<Record<string, string>> {
   const sections = sectionsOfSpec(crd);
   const written = new Map(sections.map(({ path: at }) => [pageOf(at).file, pageOf(at)]));
@@ -189,6 +202,7 @@ function index(crd: Crd, written: readonly Page[], examples: readonly Example[])
   const rules = [...rulesOf(crd.schema), ...rulesOf(partOf(crd, 'spec'))].map((rule) => `- ${rule}\n`);
   return [
     `${notice}\n# Reference\n`,
+    '[Commands and flags](flags.md) of the program and [metrics](metrics.md) have pages of their own.\n',
     'Every field of a Rollout. `kubectl explain slr.spec.schedule` says the same on a cluster. How the fields work together is in',
     '[How a rollout moves](../concepts.md) and [How a canary is judged](../analysis.md).\n',
     `| field of spec | |\n|---|---|\n${rows.join('')}`,
@@ -204,7 +218,7 @@ function index(crd: Crd, written: readonly Page[], examples: readonly Example[])
 if (import.meta.main) {
   const crd = readCrd(readFileSync('crds/rollouts.yaml', 'utf8'));
   const examples = readExamples('manifests/examples');
-  const texts = Object.entries(generateReference(crd, examples));
+  const texts = Object.entries(await generatePages(crd, examples));
   const folder = path.join('docs', 'reference');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);

@@ -6,11 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readCrd, type Schema } from '../../scripts/crd-schema.ts';
 import { readExample, readExamples } from '../../scripts/example-files.ts';
-import { findUnshown, generateReference } from '../../scripts/generate-reference.ts';
+import { findUnshown, generatePages, generateReference } from '../../scripts/generate-reference.ts';
 import { generateTypes } from '../../scripts/generate-types.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const crd = readFileSync(path.join(root, 'crds', 'rollouts.yaml'), 'utf8');
+const parsed = readCrd(crd);
+const examples = readExamples(path.join(root, 'manifests', 'examples'));
+const pages = await generatePages(parsed, examples);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'sluice-types-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -58,18 +61,26 @@ function documentedIn(page: string): readonly string[] {
 
 describe('the reference', () => {
   const folder = path.join(root, 'docs', 'reference');
-  const examples = readExamples(path.join(root, 'manifests', 'examples'));
-  const parsed = readCrd(crd);
-  const pages = generateReference(parsed, examples);
   const howTo = 'see "A field of a Rollout is new" in CONTRIBUTING.md';
+
+  test('has every command of the program', () => {
+    const help = execFileSync(process.execPath, [path.join(root, 'src', 'main.ts'), '--help'], { encoding: 'utf8' });
+    const listed = [...help.matchAll(/^ {2}([a-z]+) .*$/gm)].map(([, name]) => name).filter((name) => name !== 'help');
+    const headings = [...(pages['flags.md'] ?? '').matchAll(/^## sluice (\S+)$/gm)].map(([, name]) => name);
+    expect(listed.length).toBeGreaterThan(5);
+    expect(headings).toEqual(listed);
+  });
 
   test('has a page for each group of fields and no other', () => {
     expect(Object.keys(pages).toSorted(), 'run `npm run generate`').toEqual(readdirSync(folder).toSorted());
   });
 
-  test.each(Object.entries(pages))('docs/reference/%s is what the CRD and the examples say', (name, text) => {
-    expect(text, 'run `npm run generate`').toBe(readFileSync(path.join(folder, name), 'utf8'));
-  });
+  test.each(Object.entries(pages))(
+    'docs/reference/%s is what the CRD, the examples and the program say',
+    (name, text) => {
+      expect(text, 'run `npm run generate`').toBe(readFileSync(path.join(folder, name), 'utf8'));
+    },
+  );
 
   test.each(['spec', 'status'] as const)('says something of every field of %s', (part) => {
     const schema = parsed.schema.properties?.[part] ?? {};

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { controllerMetrics } from '../../scripts/reference-metrics.ts';
 import { settingDefaults } from '../../src/config.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = readFileSync(path.join(root, 'docs', 'operations.md'), 'utf8');
@@ -35,31 +35,9 @@ describe('docs/operations.md', () => {
   });
 
   test('has every metric with its type and its labels', async () => {
-    const metrics = createMetrics({ process: true });
-    metrics.reconciled('Success', 1);
-    metrics.failed('Internal');
-    metrics.queueDepth(() => 0);
-    metrics.queueState(() => ({ delayed: 0, running: 0, longestRunningMs: 0 }));
-    metrics.apiRequest('get', 200, 1);
-    metrics.watchEnded('Rollout', 'Closed');
-    metrics.relisted('Rollout');
-    metrics.rolledBack('Rollout');
-    metrics.lastContact(() => [{ kind: 'Rollout', silentMs: 1 }]);
-    metrics.leader('0', true);
-    metrics.fenced('patch');
-    metrics.write('Route', 'Written');
-    metrics.sample('Samples');
-    metrics.replicaAsked('InEffect');
-    metrics.transition('StepStarted');
-    metrics.audited('Rollout', 'Completed');
-    metrics.auditRepaired('Rollout', 'Missing');
-    metrics.rollout({ namespace: 'web', name: 'shop', phase: 'Progressing', weight: 5, observed: '4.9%' });
-    const text = await metrics.text();
-    const described = [...text.matchAll(/^# TYPE (sluice_\w+) (\w+)$/gm)].map(([, name = '', type = '']) => {
-      const sample = new RegExp(String.raw`^${name}(?:_count)?(?:\{(.*)\})? [0-9]`, 'm').exec(text);
-      const labels = [...(sample?.[1] ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label);
-      return `${name} ${type} ${labels.join(', ')}`.trim();
-    });
+    const described = (await controllerMetrics()).map(({ name, type, labels }) =>
+      `${name} ${type} ${labels.join(', ')}`.trim(),
+    );
     expect(described.length).toBeGreaterThan(20);
     const documented = rowsOf('sluice_').map(([name, type, labels]) => `${name} ${type} ${labels}`.trim());
     expect(documented.toSorted()).toEqual(described.toSorted());

@@ -4,13 +4,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { proxyMetrics } from '../../scripts/reference-metrics.ts';
 import { proxySettingDefaults } from '../../src/proxy-config.ts';
-import { createCounters } from '../../src/proxy/metrics/counters.ts';
-import { exposition } from '../../src/proxy/metrics/exposition.ts';
-import { createTotals } from '../../src/proxy/metrics/totals.ts';
 import { differences as ruleDifferences } from '../contract/rules/differences.ts';
 import { differences } from '../support/data-plane/differences.ts';
-import { record } from './proxy/metrics/counted.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const file = path.join(root, 'docs', 'proxy.md');
@@ -79,29 +76,7 @@ describe('docs/proxy.md', () => {
   });
 
   test('has every metric of the proxy with its type and its labels', () => {
-    const counters = createCounters({ bucketsSeconds: [1], hasRouterLabels: true });
-    counters.observe(record({ tls: { version: '1.3', cipher: 'TLS_AES_128_GCM_SHA256' } }));
-    counters.retried('a@k');
-    const totals = createTotals();
-    totals.add(counters.takeDelta());
-    totals.setOpen('1', { connections: [['web', 1]], streams: [['a@k', 1]] });
-    const text = [
-      ...exposition({
-        totals,
-        bucketsSeconds: [1],
-        configReloads: 1,
-        lastReloadMs: 1,
-        configAgeMs: 1,
-        invalidObjects: [{ kind: 'IngressRoute', namespace: 'web', name: 'shop' }],
-        servers: [{ service: 'a@k', url: 'http://10.0.0.1:80', isUp: true }],
-        workers: { serving: 1, died: 0 },
-      }),
-    ].join('');
-    const described = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = '', type = '']) => {
-      const sample = new RegExp(String.raw`^${name}(?:_count)?(?:\{(.*)\})? [0-9]`, 'm').exec(text);
-      const labels = [...(sample?.[1] ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label);
-      return `${name} ${type} ${labels.join(', ')}`.trim();
-    });
+    const described = proxyMetrics().map(({ name, type, labels }) => `${name} ${type} ${labels.join(', ')}`.trim());
     let above = '';
     const documented = page
       .split('\n')
