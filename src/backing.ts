@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts';
 import type { ControllerSettings } from './config.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createKubeObjectStore } from './kube/kube-object-store.ts';
-import type { MetadataPage } from './kube/metadata-list.ts';
+import type { MetadataOptions, MetadataPage } from './kube/metadata-list.ts';
 import { startLeadership, type Leadership, type LeadershipOptions } from './leadership.ts';
 import { observeCredentials, observeRequests } from './observers.ts';
 import type { AuditSource } from './reconciler/audit.ts';
@@ -65,7 +65,7 @@ export function ownStore(store: ObjectStore, clock: Clock): Backing {
   return {
     store,
     audited: {
-      listMetadata: (kind, signal) => listIdentities(store, kind, signal),
+      listMetadata: (kind, options) => listIdentities(store, kind, options),
       get: (kind, key, options) => store.get(kind, key, options),
     },
     nowMs: () => clock.nowMs(),
@@ -77,9 +77,9 @@ export function ownStore(store: ObjectStore, clock: Clock): Backing {
 async function* listIdentities(
   store: ObjectStore,
   kind: ResourceKind,
-  signal: AbortSignal,
+  options: MetadataOptions,
 ): AsyncGenerator<MetadataPage, void, undefined> {
-  const { resourceVersion, items } = await store.list<KubernetesObject>(kind, { signal });
+  const { resourceVersion, items } = await store.list<KubernetesObject>(kind, options);
   yield {
     resourceVersion,
     items: items.map(({ metadata: { namespace = '', name, uid = '', resourceVersion = '' } }) => {

@@ -1,5 +1,5 @@
 /** The settings of the controller: read from flags and environment by main.ts, validated here, all problems at once. */
-import type { ObjectKey } from './api/kubernetes.ts';
+import { splitKey, type ObjectKey } from './api/kubernetes.ts';
 import { electionTimingProblems, type ElectionTimings } from './controller/election-timings.ts';
 import { sourceNames, type SourceName } from './reconciler/samplers.ts';
 import {
@@ -18,6 +18,8 @@ export interface ControllerSettings {
   /** kubeconfig is a path; undefined means in-cluster, else the default of kubectl. */
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  /** namespaces are those that are watched; undefined: all. */
+  readonly namespaces: readonly string[] | undefined;
   /** source is where samples come from when a Rollout does not say. */
   readonly source: SourceName;
   readonly prometheus: PrometheusSettings;
@@ -96,6 +98,7 @@ export type RawSettings = Readonly<Partial<Record<keyof typeof settingDefaults, 
 export const settingDefaults = {
   kubeconfig: '',
   context: '',
+  namespaces: '',
   source: 'Prometheus',
   prometheusUrl: 'http://prometheus.monitoring.svc:9090',
   prometheusServiceLabel: 'service',
@@ -150,6 +153,7 @@ export function readSettings(raw: RawSettings): ReadSettings<ControllerSettings>
   const settings: ControllerSettings = {
     kubeconfig: optionalText('kubeconfig'),
     context: optionalText('context'),
+    namespaces: parseNamespaces(reader),
     prometheus: Object.freeze({
       url: matching('prometheusUrl', isHttpUrl, 'an http or https URL without credentials'),
       serviceLabel: matching('prometheusServiceLabel', isLabelName, 'the name of a label'),
@@ -176,7 +180,7 @@ export function readSettings(raw: RawSettings): ReadSettings<ControllerSettings>
     healthPort,
     logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
   };
-  problems.push(...prometheusProblems(settings.prometheus));
+  problems.push(...prometheusProblems(settings.prometheus), ...namespaceProblems(settings));
   return { settings: Object.freeze(settings), problems };
 }
 
@@ -202,6 +206,23 @@ function parseTraefikApi(reader: Reader): TraefikApiSettings {
   if (caFile !== undefined && !replicas.urls.some((url) => url.startsWith('https:')))
     problems.push('--traefik-api-ca-file is of no use without an https URL in --traefik-api-urls');
   return Object.freeze({ ...replicas, basicAuthFile: optionalText('traefikApiBasicAuthFile'), caFile });
+}
+
+function parseNamespaces({ matching }: Reader): readonly string[] | undefined {
+  const listOf = (text: string): readonly string[] => [...new Set(text.split(',').filter((name) => name !== ''))];
+  const areNames = (text: string): boolean =>
+    listOf(text).every((name) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
+  const names = listOf(matching('namespaces', areNames, 'names of namespaces, with commas between them'));
+  return names.length === 0 ? undefined : Object.freeze(names);
+}
+
+/** namespaceProblems: the endpoints of a Service of Traefik are known where its namespace is watched. */
+function namespaceProblems({ namespaces, scrape, traefikApi }: ControllerSettings): readonly string[] {
+  if (namespaces === undefined) return [];
+  const services = { '--scrape-service': scrape.service, '--traefik-api-service': traefikApi.service };
+  return Object.entries(services)
+    .filter(([, key]) => key !== undefined && !namespaces.includes(splitKey(key).namespace))
+    .map(([flag, key]) => `${flag} is ${key}; with --namespaces its namespace has to be one of them`);
 }
 
 /** parseReplicas reads which Traefiks are meant: a Service with a port, or URLs. */

@@ -19,6 +19,7 @@ import { createReconciler, type Reconcile } from './reconciler/reconciler.ts';
 import { Sampler } from './reconciler/sampler.ts';
 import { Samplers, type SourceName } from './reconciler/samplers.ts';
 import { startWatches, type Watches } from './reconciler/watches.ts';
+import { readiness, untilSynced } from './readiness.ts';
 import { createScrape, createSource, createVerifier, readTraefikAccess } from './sources.ts';
 import type { MetricSource } from './analysis/metric-source.ts';
 import type { AccessSource } from './source/access-files.ts';
@@ -62,7 +63,6 @@ export interface Running {
   readonly stopped: Promise<void>;
 }
 
-const staleAfterMs = 180_000;
 /** A rollback that the API server refuses is to be made soon after it no longer does, and a deadline noticed. */
 const maxRetryMs = 30_000;
 
@@ -127,7 +127,15 @@ async function runWith(parts: Parts, onReady: (started: { readonly healthPort: n
   const { signal } = options;
   const queue = new WorkQueue<ObjectKey>({ clock, observer: observeQueue(metrics) });
   const watches = startWatches(
-    { store, clock, random, logger, observer: observeWatches(metrics, logger), onChange: (key) => queue.add(key) },
+    {
+      store,
+      clock,
+      random,
+      logger,
+      namespaces: settings.namespaces,
+      observer: observeWatches(metrics, logger),
+      onChange: (key) => queue.add(key),
+    },
     signal,
   );
   showState(metrics, { queue, watches, clock });
@@ -278,23 +286,4 @@ function startAudit(parts: Parts, watches: Watches, queue: WorkQueue<ObjectKey>)
 function onStall({ logger, metrics }: Parts, stalledMs: number): void {
   metrics.stalled();
   logger.warn('nothing ran for a while', { stalledMs: Math.round(stalledMs) });
-}
-
-async function untilSynced(watches: Watches, signal: AbortSignal): Promise<void> {
-  await watches.synced.catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
-}
-
-function readiness(watches: Watches, clock: Clock): () => string | undefined {
-  let isSynced = false;
-  void watches.synced.then(
-    () => (isSynced = true),
-    () => undefined,
-  );
-  return () => {
-    if (!isSynced) return 'the caches are not filled yet';
-    const silentMs = clock.monotonicMs() - Math.min(...watches.contacts().map(({ atMs }) => atMs));
-    return silentMs > staleAfterMs ? `the API server has been silent for ${Math.round(silentMs / 1000)} s` : undefined;
-  };
 }

@@ -10,6 +10,7 @@ export type SettingName = keyof typeof settingDefaults;
 export const flags: Readonly<Record<SettingName, string>> = {
   kubeconfig: 'kubeconfig file; default: KUBECONFIG, the service account of the pod, ~/.kube/config',
   context: 'context of the kubeconfig',
+  namespaces: 'namespaces that are watched, with commas between them; default: all',
   source: 'where samples come from when a Rollout does not say: Prometheus or Scrape (Traefik itself)',
   prometheusUrl: 'base URL of the Prometheus that scrapes Traefik',
   prometheusServiceLabel: 'label that holds the Traefik service (exported_service with some ServiceMonitors)',

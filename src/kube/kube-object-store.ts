@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { KubeCall } from './call.ts';
 import type { KubeConnection } from './connection.ts';
-import { listMetadata, type MetadataPage } from './metadata-list.ts';
+import { listMetadata, type MetadataOptions, type MetadataPage } from './metadata-list.ts';
 import { createKubeClient, type KubeClient, type RequestObserver, type WatchEnd } from './request.ts';
 import { isPatchNotApplicable } from './status-error.ts';
 import { watchEvents } from './watch.ts';
@@ -35,8 +35,8 @@ export interface KubeObjectStoreOptions {
 export interface KubeObjectStore extends ObjectStore {
   /** client sends what is no plain read or write of an object, such as a lease or an access review. */
   readonly client: KubeClient;
-  /** listMetadata yields which objects of a kind there are, as of one moment, without their content. */
-  listMetadata(kind: ResourceKind, signal: AbortSignal): AsyncIterable<MetadataPage>;
+  /** listMetadata yields which objects of a kind there are, as of one moment, without their content; of one namespace if given. */
+  listMetadata(kind: ResourceKind, options: MetadataOptions): AsyncIterable<MetadataPage>;
   /** serverOffsetMs is the API server's wall clock minus ours; 0 while they are known to differ by no more than 1 s. */
   serverOffsetMs(): number;
   /** close ends all connections; calls under way fail. */
@@ -56,8 +56,8 @@ export function createKubeObjectStore(connection: KubeConnection, options: KubeO
   const query = { fieldManager: options.fieldManager, fieldValidation: 'Strict' };
   return {
     client,
-    listMetadata: (kind, signal) =>
-      listMetadata(client, { path: collectionPath(kind, undefined), labelSelector: kind.selector }, signal),
+    listMetadata: (kind, { namespace, signal }) =>
+      listMetadata(client, { path: collectionPath(kind, namespace), labelSelector: kind.selector }, signal),
     serverOffsetMs: () => client.serverOffsetMs(),
     close: () => client.close(),
     get: (kind, key, callOptions) => get(client, objectPath(kind, key), callOptions),

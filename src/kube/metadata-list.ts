@@ -10,6 +10,12 @@ export interface ObjectIdentity {
   readonly resourceVersion: string;
 }
 
+/** MetadataOptions: `namespace` limits a list to one; left out: all. */
+export interface MetadataOptions {
+  readonly namespace?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** MetadataPage is a part of a list; all pages are of the one `resourceVersion`. */
 export interface MetadataPage {
   readonly resourceVersion: string;

@@ -145,7 +145,8 @@ export class Reflector<T extends KubernetesObject> {
     signal: AbortSignal,
   ): Promise<void> {
     let handled = 0;
-    for (const changes of this.#options.cache.replacing(items, list)) {
+    const { cache, namespace } = this.#options;
+    for (const changes of cache.replacing(items, { ...list, namespace })) {
       this.#deliver(changes, signal);
       handled += changes.length;
       if (handled >= changesInOneTurn) {

@@ -90,11 +90,15 @@ export class Store<T extends KubernetesObject, I extends string = never> {
    * replacing makes the store equal to a list, part by part as the caller asks for the next one, and yields the changes
    * of each part. `kept` is what `keep` returned. What the store knows to be newer than the whole list stays: a list may
    * be behind a watch, and one under way behind a write of ours. With `isRollback` the list is the truth although it is
-   * older, as after etcd was restored from a backup.
+   * older, as after etcd was restored from a backup. With `namespace` the list says nothing of other ones.
    */
   *replacing(
     kept: readonly T[],
-    list: { readonly resourceVersion?: string | undefined; readonly isRollback?: boolean | undefined } = {},
+    list: {
+      readonly resourceVersion?: string | undefined;
+      readonly isRollback?: boolean | undefined;
+      readonly namespace?: string | undefined;
+    } = {},
   ): Generator<readonly Change<T>[], void, undefined> {
     const isNewer = (object: T | undefined): boolean =>
       list.isRollback !== true && isOlder(list.resourceVersion, object?.metadata.resourceVersion);
@@ -109,7 +113,8 @@ export class Store<T extends KubernetesObject, I extends string = never> {
       }
       yield changes;
     }
-    const gone = [...this.#objects].filter(([key, object]) => !listed.has(key) && !isNewer(object));
+    const isMeant = ({ metadata }: T): boolean => list.namespace === undefined || metadata.namespace === list.namespace;
+    const gone = [...this.#objects].filter(([key, object]) => !listed.has(key) && isMeant(object) && !isNewer(object));
     for (let start = 0; start < gone.length; start += partSize) {
       yield gone.slice(start, start + partSize).map(([key, before]) => this.#put(key, before, undefined));
     }

@@ -2,7 +2,7 @@
 import type { KubernetesObject, ObjectKey, ResourceKind } from '../api/kubernetes.ts';
 import type { Clock } from '../clock.ts';
 import { isSluiceError } from '../errors.ts';
-import type { MetadataPage, ObjectIdentity } from '../kube/metadata-list.ts';
+import type { MetadataOptions, MetadataPage, ObjectIdentity } from '../kube/metadata-list.ts';
 import { isOlder } from '../kube/resource-version.ts';
 import { startCron } from '../telemetry/cron.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -10,7 +10,9 @@ import type { Logger } from '../telemetry/logger.ts';
 /** AuditedKind is a kind and the cache that a watch keeps of it. */
 export interface AuditedKind {
   readonly kind: ResourceKind;
-  /** cache: `apply` and `delete` have to tell those who follow its changes, as the watch does. */
+  /** namespace is the one that is watched; undefined: all. */
+  readonly namespace: string | undefined;
+  /** cache: `list` gives what is of that namespace; `apply` and `delete` have to tell those who follow its changes, as the watch does. */
   readonly cache: {
     list(): readonly KubernetesObject[];
     get(key: ObjectKey): KubernetesObject | undefined;
@@ -25,8 +27,8 @@ export interface AuditedKind {
 
 /** AuditSource is the API server as the audit needs it. */
 export interface AuditSource {
-  /** listMetadata yields a consistent list of a kind. */
-  listMetadata(kind: ResourceKind, signal: AbortSignal): AsyncIterable<MetadataPage>;
+  /** listMetadata yields a consistent list of a kind, of one namespace if given. */
+  listMetadata(kind: ResourceKind, options: MetadataOptions): AsyncIterable<MetadataPage>;
   /** get returns an object, or undefined where there is none. */
   get(
     kind: ResourceKind,
@@ -187,13 +189,13 @@ interface Suspect {
 
 async function compare(
   source: AuditSource,
-  { kind, cache }: AuditedKind,
+  { kind, namespace, cache }: AuditedKind,
   signal: AbortSignal,
 ): Promise<Map<ObjectKey, Suspect>> {
   const suspects = new Map<ObjectKey, Suspect>();
   const seen = new Set<ObjectKey>();
   let listVersion = '';
-  for await (const page of source.listMetadata(kind, signal)) {
+  for await (const page of source.listMetadata(kind, { namespace, signal })) {
     listVersion = page.resourceVersion;
     for (const listed of page.items) {
       const key: ObjectKey = `${listed.namespace}/${listed.name}`;

@@ -21,10 +21,11 @@ import { Reflector } from '../kube/reflector.ts';
 import { Store, type Change } from '../kube/store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { rolloutKeyOf } from '../rollout/match-route.ts';
-import { routeIn, routeResources, type RouteId, type RouteSource } from '../traffic/route-object.ts';
+import { routeResources, type RouteSource } from '../traffic/route-object.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
 import { keptEndpointSlice, keptMiddleware, keptRollout, keptService, serviceNameLabel } from './kept.ts';
+import { middlewaresOf, placeOf, routeIdsOf, routesOf, servicesOf } from './rollout-index.ts';
 import { createRouteStores, type RouteStores } from './route-stores.ts';
 import {
   createWorkloadStores,
@@ -43,6 +44,8 @@ export interface WatchesOptions {
   readonly logger: Logger;
   readonly observer?: ReflectorObserver | undefined;
   readonly onChange: (key: ObjectKey) => void;
+  /** namespaces are those that are watched; left out: all. */
+  readonly namespaces?: readonly string[] | undefined;
 }
 
 /** Watches are the running reflectors and what they have read. */
@@ -68,7 +71,8 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
     kind: ResourceKind,
     cache: Store<T>,
     concerned: (object: T) => readonly ObjectKey[],
-  ): Followed => followKind(options, { kind, cache, concerned });
+  ): readonly Followed[] =>
+    (options.namespaces ?? [undefined]).map((namespace) => followKind(options, { kind, namespace, cache, concerned }));
   const all = [
     follow<Rollout>(resources.rollouts, stores.rollouts, (rollout) => [keyOf(rollout), ...rivalsOf(rollout, caches)]),
     ...routeResources.map((resource) =>
@@ -98,7 +102,7 @@ export function startWatches(options: WatchesOptions, signal: AbortSignal): Watc
     ),
     // What it says only explains why pods are missing; their coming is told by their endpoints.
     follow<HorizontalPodAutoscaler>(resources.autoscalers, stores.autoscalers, () => []),
-  ];
+  ].flat();
   const stopped = Promise.all(all.map(({ reflector }) => reflector.start(signal))).then(() => undefined);
   return {
     caches,
@@ -115,23 +119,30 @@ function followKind<T extends KubernetesObject>(
   { store: source, clock, random, observer, logger, onChange: wake }: WatchesOptions,
   followed: {
     readonly kind: ResourceKind;
+    readonly namespace: string | undefined;
     readonly cache: Store<T>;
     readonly concerned: (object: T) => readonly ObjectKey[];
   },
 ): Followed {
-  const { kind, cache, concerned } = followed;
+  const { kind, namespace, cache, concerned } = followed;
   const onChange = (_key: ObjectKey, before: T | undefined, after: T | undefined): void => {
     const keys = [before, after].flatMap((object) => (object === undefined ? [] : concerned(object)));
     for (const key of new Set(keys)) wake(key);
   };
   const onError: ReflectorOptions<T>['onError'] = ({ code, message }, { retryInMs }) => {
     if (code === 'ApiNotFound' && isOptional(kind)) return;
-    logger.warn('watch failed', { kind: nameOf(kind), code, error: message, retryInMs: Math.round(retryInMs) });
+    logger.warn('watch failed', {
+      kind: nameOf(kind),
+      namespace,
+      code,
+      error: message,
+      retryInMs: Math.round(retryInMs),
+    });
   };
-  const reflector = new Reflector<T>({ source, kind, cache, clock, random, observer, onChange, onError });
+  const reflector = new Reflector<T>({ source, kind, namespace, cache, clock, random, observer, onChange, onError });
   const isServed = (): boolean => !(reflector.isKindMissing && isOptional(kind));
   const version = (): string | undefined => reflector.version;
-  return { kind, reflector, audited: auditedKind({ kind, cache, version, isServed, onChange }) };
+  return { kind, reflector, audited: auditedKind({ kind, namespace, cache, version, isServed, onChange }) };
 }
 
 /** isOptional: nearly every cluster is without the group of Traefik 2; where it is installed later, the reflector finds it within a minute. */
@@ -157,21 +168,24 @@ interface Followed {
 /** auditedKind lets the audit repair a cache as the watch changes it: who follows the changes hears of it. */
 function auditedKind<T extends KubernetesObject>(options: {
   readonly kind: ResourceKind;
+  readonly namespace: string | undefined;
   readonly cache: Store<T>;
   readonly version: () => string | undefined;
   readonly isServed: () => boolean;
   readonly onChange: (key: ObjectKey, before: T | undefined, after: T | undefined) => void;
 }): AuditedKind {
-  const { kind, cache, version, isServed, onChange } = options;
+  const { kind, namespace, cache, version, isServed, onChange } = options;
+  const isWatched = ({ metadata }: T): boolean => namespace === undefined || metadata.namespace === namespace;
   const tell = (change: Change<T> | undefined): void => {
     if (change !== undefined) onChange(change.key, change.before, change.after);
   };
   return {
     kind,
+    namespace,
     version,
     isServed,
     cache: {
-      list: () => cache.list(),
+      list: () => cache.list().filter(isWatched),
       get: (key) => cache.get(key),
       apply: (object) => tell(cache.apply(object as T)),
       delete: (last) => tell(cache.delete(last as T)),
@@ -239,43 +253,6 @@ function createCaches(stores: Stores): Caches {
 
 function serviceKeyOf(slice: EndpointSlice): ObjectKey {
   return `${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`;
-}
-
-/** A rollout is found by what it names and, while it has touched a route, by what it named then. */
-function routesOf(rollout: Rollout): readonly string[] {
-  return [...new Set(routeIdsOf(rollout).map(placeOf))];
-}
-
-function routeIdsOf({ metadata, spec, status }: Rollout): readonly RouteId[] {
-  const { target } = status ?? {};
-  const names = [spec.route, ...(target === undefined ? [] : [{ ...target, name: target.route }])];
-  return names.map((name) => routeIn(metadata.namespace ?? '', name));
-}
-
-/** placeOf is a RouteId as an index has it. */
-function placeOf({ resource, key }: RouteId): string {
-  return `${resource.plural}.${resource.group} ${key}`;
-}
-
-function middlewaresOf({ metadata, spec }: Rollout): readonly string[] {
-  const { middlewares = [] } = spec.canary;
-  return inNamespace(
-    metadata.namespace,
-    middlewares.map(({ name }) => name),
-  );
-}
-
-function servicesOf({ metadata, spec, status }: Rollout): readonly string[] {
-  return inNamespace(metadata.namespace, [
-    spec.stable.service,
-    spec.canary.service,
-    status?.target?.stable.service,
-    status?.target?.canary.service,
-  ]);
-}
-
-function inNamespace(namespace: string | undefined, names: readonly (string | undefined)[]): readonly string[] {
-  return [...new Set(names.filter((name) => name !== undefined).map((name) => `${namespace ?? ''}/${name}`))];
 }
 
 /** matchedBy is the Rollout whose match route is called so, whoever has made it. */

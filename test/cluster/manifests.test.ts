@@ -133,6 +133,72 @@ describe('overlays/ha', () => {
   });
 });
 
+describe('overlays/namespaced', () => {
+  const stop = new AbortController();
+  afterAll(() => stop.abort());
+
+  const put = async (namespace: string): Promise<void> => {
+    await putNamespace(cluster, namespace);
+    for (const [index, name] of ['shop-stable', 'shop-canary'].entries()) {
+      await putService(cluster, { namespace, name });
+      await putEndpoints(cluster, { namespace, name }, [{ address: `10.77.0.${index + 1}` }]);
+    }
+    const services = [{ name: 'shop-stable', port: 80 }];
+    await putIngressRoute(cluster, { namespace, name: 'shop', host: `${namespace}.example`, services });
+    const pair = { stable: { service: 'shop-stable' }, canary: { service: 'shop-canary' } };
+    const steps = [{ weight: 100, duration: '0s' }];
+    const spec = { route: { name: 'shop' }, ...pair, revision: '1', steps, analysis: { mode: 'Disabled' } };
+    await applyObject(cluster, resources.rollouts, { metadata: { namespace, name: 'shop' }, spec } as KubernetesObject);
+  };
+  const statusIn = async (namespace: string) =>
+    (await readObject<Rollout>(cluster, resources.rollouts, { namespace, name: 'shop' }))?.status;
+
+  test('lets the controller work in the namespaces that are bound, and reach no other', async () => {
+    const overlay = path.join(root, 'manifests', 'overlays', 'namespaced');
+    const text = await cluster.kubectl(['kustomize', overlay]);
+    expect(objects(text, 'ClusterRoleBinding').map(({ metadata }) => metadata.name)).not.toContain('sluice-controller');
+    const [deployment] = objects(text, 'Deployment') as readonly Deployment[];
+    expect(deployment?.spec?.template?.spec?.containers).toMatchObject([
+      { env: expect.arrayContaining([{ name: 'SLUICE_NAMESPACES', value: 'shop' }]) },
+    ]);
+    await Promise.all(['shop', 'cart', 'alone'].map(put));
+    expect(
+      await cluster.tryKubectl(['apply', '--server-side', '--dry-run=server', '-f', '-'], { input: text }),
+    ).toMatchObject({ code: 0, stderr: '' });
+    const bindings = objects(text, 'RoleBinding').filter(({ metadata }) => metadata.namespace === 'shop');
+    await cluster.kubectl(['apply', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: bindings }),
+    });
+    await shell('default', documented('operations.md', '-n cart create rolebinding'));
+    const [binding] = objects(rendered, 'ClusterRoleBinding').filter(
+      ({ metadata }) => metadata.name === 'sluice-controller',
+    );
+    await cluster.kubectl(['delete', 'clusterrolebinding', 'sluice-controller']);
+    const seen = (await cluster.auditEvents()).length;
+    const running = run(
+      {
+        kubeconfig: await cluster.serviceAccountKubeconfig('sluice-system', 'sluice'),
+        healthAddress: '127.0.0.1:0',
+        namespaces: 'shop,cart',
+        leaseNamespace: 'sluice-system',
+        leaseName: 'namespaced',
+      },
+      { signal: stop.signal, logger: createLogger({ level: 'silent' }) },
+    );
+    for (const namespace of ['shop', 'cart'])
+      await eventually(async () => (await statusIn(namespace))?.phase === 'Succeeded', { timeoutMs: 60_000 });
+    await cluster.kubectl(['delete', 'rollouts.sluice.dev', '-n', 'shop', 'shop']);
+    await cluster.kubectl(['delete', 'rollouts.sluice.dev', '-n', 'cart', 'shop']);
+    stop.abort();
+    await running.stopped;
+    expect(await statusIn('alone')).toBeUndefined();
+    await cluster.kubectl(['delete', 'rollouts.sluice.dev', '-n', 'alone', 'shop']);
+    const events = (await cluster.auditEvents()).slice(seen).filter(({ user }) => user.username === controllerUser);
+    expect(events.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
+    await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(binding) });
+  });
+});
+
 describe('the rights of people', () => {
   const canI = async (user: string, ...what: readonly string[]): Promise<string> =>
     (await cluster.tryKubectl(['auth', 'can-i', ...what, `--as=${user}`, '-n', 'default'])).stdout.trim();

@@ -145,7 +145,7 @@ describe('createKubeObjectStore on the real API server', () => {
     }
     expect(stop.signal.aborted).toBe(true);
     const identities: string[] = [];
-    for await (const { items } of store.listMetadata(labelled, new AbortController().signal))
+    for await (const { items } of store.listMetadata(labelled, { signal: new AbortController().signal }))
       identities.push(...items.map(({ name }) => name));
     expect(identities.toSorted()).toEqual(['blue', 'red']);
   });

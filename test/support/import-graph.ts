@@ -37,6 +37,7 @@ export const ranks: Readonly<Record<string, number>> = {
   'leadership.ts': 7,
   'observers.ts': 7,
   'manifest.ts': 7,
+  'readiness.ts': 7,
   'run.ts': 7,
   'standalone-config.ts': 8,
   'run-standalone.ts': 8,

@@ -31,6 +31,7 @@ const defaults = {
     caFile: undefined,
   },
   scrape: { service: undefined, port: 9100, urls: [], intervalMs: 2_000 },
+  namespaces: undefined,
   traefikApi: { service: undefined, port: 8080, urls: [], basicAuthFile: undefined, caFile: undefined },
   userQueries: 'Namespaced',
   freezesFile: undefined,
@@ -63,6 +64,7 @@ describe('parseSettings', () => {
     const settings = parseSettings({
       kubeconfig: '/k',
       context: 'c',
+      namespaces: 'web,shop',
       source: 'Scrape',
       prometheusUrl: 'https://prometheus.example/prefix?dedup=false',
       prometheusServiceLabel: 'exported_service',
@@ -99,6 +101,7 @@ describe('parseSettings', () => {
     expect(settings).toStrictEqual({
       kubeconfig: '/k',
       context: 'c',
+      namespaces: ['web', 'shop'],
       source: 'Scrape',
       prometheus: {
         url: 'https://prometheus.example/prefix?dedup=false',
@@ -158,6 +161,11 @@ describe('parseSettings', () => {
     expect(refusal({ traefikApiPort: '99999' })).toContain('--traefik-api-port is "99999"; it must be a port');
     expect(refusal({ traefikApiService: 'edge/traefik', traefikApiCaFile: '/ca' })).toContain(
       '--traefik-api-ca-file is of no use without an https URL',
+    );
+    expect(parseSettings({ namespaces: 'web,shop,web' }).namespaces).toEqual(['web', 'shop']);
+    expect(refusal({ namespaces: 'Web' })).toContain('--namespaces is "Web"; it must be names of namespaces');
+    expect(refusal({ namespaces: 'web', scrapeService: 'edge/traefik' })).toContain(
+      '--scrape-service is edge/traefik; with --namespaces its namespace has to be one of them',
     );
     const both = { traefikApiService: 'edge/traefik', traefikApiUrls: 'http://a' };
     expect(refusal(both)).toContain('--traefik-api-service and --traefik-api-urls cannot both be set');

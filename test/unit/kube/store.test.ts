@@ -42,6 +42,17 @@ describe('Store', () => {
     expect(store.size).toBe(0);
   });
 
+  it('takes a list of one namespace for no word on the others', () => {
+    const store = build();
+    const elsewhere: Route = { metadata: { name: 'a', namespace: 'other', uid: 'x', resourceVersion: '1' } };
+    store.apply(elsewhere);
+    store.apply(route('a', '1'));
+    store.apply(route('b', '1'));
+    const changes = replace(store, [route('b', '2')], { resourceVersion: '3', namespace: 'web' });
+    expect(changes.map(({ key }) => key)).toEqual(['web/b', 'web/a']);
+    expect(store.get('other/a')).toEqual(elsewhere);
+  });
+
   it('row 13: ignores a repeated and an older state of the same object', () => {
     const store = build();
     store.apply(route('a', '10'));

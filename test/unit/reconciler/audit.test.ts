@@ -7,7 +7,7 @@ import {
   type ResourceKind,
 } from '../../../src/api/kubernetes.ts';
 import { SluiceError } from '../../../src/errors.ts';
-import type { MetadataPage } from '../../../src/kube/metadata-list.ts';
+import type { MetadataOptions, MetadataPage } from '../../../src/kube/metadata-list.ts';
 import { Store } from '../../../src/kube/store.ts';
 import { createAudit, type AuditedKind, type AuditSource } from '../../../src/reconciler/audit.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
@@ -32,8 +32,8 @@ class Server implements AuditSource {
     this.#objects.delete(`${kind.kind} ${key}`);
   }
 
-  async *listMetadata(kind: ResourceKind): AsyncIterable<MetadataPage> {
-    this.asked.push(`list ${kind.kind}`);
+  async *listMetadata(kind: ResourceKind, { namespace }: MetadataOptions): AsyncIterable<MetadataPage> {
+    this.asked.push(`list ${kind.kind}${namespace === undefined ? '' : ` in ${namespace}`}`);
     if (this.failure !== undefined) throw this.failure;
     const resourceVersion = String(this.version);
     const items = [...this.#objects].filter(([place]) => place.startsWith(`${kind.kind} `)).map(([, each]) => each);
@@ -56,6 +56,7 @@ class Server implements AuditSource {
 /** Cached is a kind whose watch has delivered everything up to `seen`. */
 class Cached implements AuditedKind {
   readonly kind: ResourceKind;
+  namespace: string | undefined;
   readonly store = new Store<KubernetesObject>();
   seen = '100';
   served = true;

@@ -10,7 +10,7 @@ import {
   type StatefulSet,
 } from '../../../src/api/kubernetes.ts';
 import type { IngressRoute } from '../../../src/api/traefik.ts';
-import { startWatches, type Watches } from '../../../src/reconciler/watches.ts';
+import { startWatches, type Watches, type WatchesOptions } from '../../../src/reconciler/watches.ts';
 import type { RouteId } from '../../../src/traffic/route-object.ts';
 import { createLogger, type Logger } from '../../../src/telemetry/logger.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -109,7 +109,11 @@ export interface World {
 }
 
 /** openWorld fills a store with everything that web/shop needs but the Rollout, lets `prepare` change it, and starts the watches. */
-export async function openWorld(signal: AbortSignal, prepare: (store: MemoryStore) => void = () => {}): Promise<World> {
+export async function openWorld(
+  signal: AbortSignal,
+  prepare: (store: MemoryStore) => void = () => {},
+  { namespaces }: Pick<WatchesOptions, 'namespaces'> = {},
+): Promise<World> {
   const store = new MemoryStore();
   for (const [name, address] of [
     ['shop-stable', '10.0.0.1'],
@@ -127,7 +131,7 @@ export async function openWorld(signal: AbortSignal, prepare: (store: MemoryStor
   const clock = new ManualClock(Date.UTC(2026, 10, 21, 9, 30));
   const changed: ObjectKey[] = [];
   const watches = startWatches(
-    { store, clock, random: () => 0.5, logger, onChange: (key) => changed.push(key) },
+    { store, clock, random: () => 0.5, logger, namespaces, onChange: (key) => changed.push(key) },
     signal,
   );
   await watches.synced;

@@ -77,10 +77,10 @@ export class MemoryStore implements ObjectStore {
 
   async list<T extends KubernetesObject>(
     kind: ResourceKind,
-    { keep = (object) => object }: ListOptions<T> = {},
+    { keep = (object) => object, namespace = '' }: ListOptions<T> = {},
   ): Promise<ObjectList<T>> {
     if (this.missingGroups.has(kind.group)) throw new SluiceError('ApiNotFound', `no ${kind.plural}.${kind.group}`);
-    const places = [...this.#objects].filter(([place]) => place.startsWith(placeOf(kind, '')));
+    const places = [...this.#objects].filter(([place]) => place.startsWith(placeIn(kind, namespace)));
     return {
       items: places.map(([, object]) => keep(object as KubernetesObject as T)),
       resourceVersion: String(this.#version),
@@ -89,14 +89,24 @@ export class MemoryStore implements ObjectStore {
 
   async *watch<T extends KubernetesObject>(
     kind: ResourceKind,
-    { resourceVersion, signal }: { readonly resourceVersion: string; readonly signal: AbortSignal },
+    {
+      namespace,
+      resourceVersion,
+      signal,
+    }: {
+      readonly namespace?: string | undefined;
+      readonly resourceVersion: string;
+      readonly signal: AbortSignal;
+    },
   ): AsyncIterable<WatchEvent<T>> {
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     for (let next = 0; !signal.aborted;) {
       for (; next < this.#events.length; next += 1) {
         const found = this.#events[next];
-        if (found?.kind === placeOf(kind, '') && found.version > Number(resourceVersion))
-          yield found.event as WatchEvent<T>;
+        if (found?.kind !== placeOf(kind, '') || found.version <= Number(resourceVersion)) continue;
+        const event = found.event as WatchEvent<T>;
+        const isThere = event.type !== 'Bookmark' && event.object.metadata.namespace === namespace;
+        if (namespace === undefined || isThere) yield event;
       }
       await Promise.race([this.#changed.promise, aborted]);
     }
@@ -206,6 +216,10 @@ export class MemoryStore implements ObjectStore {
 }
 
 /** placeOf tells the kinds of two groups apart. */
+function placeIn(kind: ResourceKind, namespace: string): string {
+  return placeOf(kind, namespace === '' ? '' : `${namespace}/`);
+}
+
 function placeOf({ kind, group }: ResourceKind, key: string): string {
   return `${kind}.${group} ${key}`;
 }

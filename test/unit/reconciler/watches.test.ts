@@ -62,6 +62,23 @@ describe('startWatches', () => {
     expect(await concerned(world, () => store.put(resources.services, service('cart-canary')))).toEqual(['web/cart']);
   });
 
+  it('reads nothing but the namespaces that it is told to', async () => {
+    const other = { metadata: { ...rollout().metadata, namespace: 'other', uid: 'other' } };
+    const prepare = (store: World['store']): void => {
+      store.put(resources.rollouts, rollout());
+      store.put(resources.rollouts, rollout({}, other));
+    };
+    const world = await openWorld(stop.signal, prepare, { namespaces: ['web', 'empty'] });
+    expect([...world.watches.rollouts()].map(({ metadata }) => metadata.namespace)).toEqual(['web']);
+    expect(await concerned(world, () => world.store.put(resources.rollouts, rollout({}, other)))).toEqual([]);
+    expect(await concerned(world, () => world.store.remove(resources.rollouts, 'web/shop'))).toEqual(['web/shop']);
+    const audited = world.watches.audited.filter(({ kind }) => kind === resources.services);
+    expect(audited.map(({ namespace, cache }) => [namespace, cache.list().length])).toEqual([
+      ['web', 2],
+      ['empty', 0],
+    ]);
+  });
+
   it('wakes the rollouts whose workloads have changed, by kind and name, and those of the DaemonSet of a revision', async () => {
     const world = await openWorld(stop.signal, (store) => {
       const stable = { service: 'shop-stable', workload: { kind: 'DaemonSet', name: 'shop-stable' } } as const;
