@@ -34,7 +34,7 @@ function windowsOf({ history = [] }: RolloutStatus, load: Load): readonly Window
   });
 }
 
-describe.each(['Traefik', 'Proxy'] as const)('a release through %s', { timeout: 300_000 }, (dataPlane) => {
+describe.each(['Traefik', 'Proxy'] as const)('a release through %s', { timeout: 400_000 }, (dataPlane) => {
   let stage: Stage;
   let controller: Controller;
 
@@ -49,7 +49,7 @@ describe.each(['Traefik', 'Proxy'] as const)('a release through %s', { timeout: 
     const load = shop.load(300);
     try {
       await shop.applyRollout({ ...storySteps, revision: '2026.11.3' });
-      const ended = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 200_000);
+      const ended = await shop.until('the rollout to end', ({ phase }) => phase === 'Succeeded', 270_000);
       const windows = windowsOf(ended, load);
       expect(windows.map(({ weight }) => weight)).toEqual([5, 25, 50, 100]);
       for (const { weight, from, until } of windows) {

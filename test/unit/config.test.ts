@@ -64,7 +64,7 @@ describe('parseSettings', () => {
     const settings = parseSettings({
       kubeconfig: '/k',
       context: 'c',
-      namespaces: 'web,shop',
+      namespaces: 'web,edge',
       source: 'Scrape',
       prometheusUrl: 'https://prometheus.example/prefix?dedup=false',
       prometheusServiceLabel: 'exported_service',
@@ -101,7 +101,7 @@ describe('parseSettings', () => {
     expect(settings).toStrictEqual({
       kubeconfig: '/k',
       context: 'c',
-      namespaces: ['web', 'shop'],
+      namespaces: ['web', 'edge'],
       source: 'Scrape',
       prometheus: {
         url: 'https://prometheus.example/prefix?dedup=false',
