@@ -94,7 +94,7 @@ describe('the package', { timeout: 120_000 }, () => {
     const files = packed.files.map((file) => file.path);
     const expected = ['dist/main.js', 'dist/index.d.ts', 'crds/rollouts.yaml', 'manifests/base/deployment.yaml'];
     expect(files).toEqual(expect.arrayContaining([...expected, 'LICENSE', 'README.md', 'package.json']));
-    const folders = files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]);
+    const folders = files.filter((file) => file.includes('/')).map((file) => file.split('/')[0] ?? '');
     expect([...new Set(folders)].toSorted()).toEqual(['crds', 'dist', 'manifests']);
     expect(files.filter((file) => file.includes('left-over') || file.includes('.test.'))).toEqual([]);
   });
