@@ -28,8 +28,9 @@ export type StreamEdit = (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Ui
  */
 export type CutMode = 'End' | 'Fin' | 'Reset';
 
-/** ForwardOptions change what passes; `headers` are added to the request. */
+/** ForwardOptions change what passes; `headers` are added to the request, `onAnswer` is told the answer's HTTP status. */
 export interface ForwardOptions {
+  readonly onAnswer?: (status: number) => void;
   readonly edit?: StreamEdit;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -104,12 +105,14 @@ export function createExchange(parts: ExchangeParts): Exchange {
   };
 }
 
-async function forward(parts: ExchangeParts, { edit = passOn, headers = {} }: ForwardOptions): Promise<void> {
+async function forward(parts: ExchangeParts, options: ForwardOptions): Promise<void> {
   const { outgoing, tap } = parts;
+  const { edit = passOn, headers = {}, onAnswer = () => undefined } = options;
   const left = new AbortController();
   outgoing.once('close', () => left.abort());
   await tap.passed();
   const answer = await ask(parts, { signal: left.signal, headers });
+  onAnswer(answer.statusCode);
   const { 'transfer-encoding': _encoding, connection: _connection, ...answered } = answer.headers;
   // An edited body has another length.
   if (edit !== passOn) delete answered['content-length'];

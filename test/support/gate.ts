@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Cluster } from './cluster.ts';
 import type { Exchange, ProxiedRequest } from './fault-exchange.ts';
-import { startFaultProxy } from './fault-proxy.ts';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { isWrite } from './faults.ts';
 
 /** Passage is a request as the gate sees it. */
@@ -11,6 +11,22 @@ export interface Passage {
   readonly method: string;
   readonly path: string;
   readonly body: string;
+}
+
+/** CutPoint is the write at which nothing passes any more: the first for which `last` is true. */
+export interface CutPoint {
+  readonly last: (passage: Passage) => boolean;
+  readonly side: 'Before' | 'After';
+}
+
+/** Cut watches writes; without a CutPoint all of them pass. */
+export interface Cut {
+  /** made are the writes that were forwarded and have succeeded so far, in order. */
+  readonly made: readonly Passage[];
+  /** isReached tells whether the last write has come. */
+  readonly isReached: boolean;
+  /** lift lets everything pass again and sees nothing any more. */
+  lift(): void;
 }
 
 /** Gate forwards to the API server. */
@@ -24,6 +40,12 @@ export interface Gate {
   closeAt(matches: (passage: Passage) => boolean, strike: () => Promise<void>): Promise<Passage>;
   /** holdAt keeps the first write that `matches` waiting until `meanwhile` is over. Resolves when it goes on. */
   holdAt(matches: (passage: Passage) => boolean, meanwhile: () => Promise<void>): Promise<Passage>;
+  /**
+   * cutAt resets the write that is `last`, and all that come after it, of those that `concerns` names: what is stored is
+   * what a client leaves that dies there, while its other writes go on. After `Before` the write was not made, after
+   * `After` it was, and the answer is lost.
+   */
+  cutAt(concerns: (passage: Passage) => boolean, cut?: CutPoint): Cut;
   stop(): Promise<void>;
 }
 
@@ -58,7 +80,33 @@ export async function startGate(cluster: Cluster): Promise<Gate> {
         passed();
         await exchange.forward();
       }),
+    cutAt: (concerns, cut) => cutAt(proxy, concerns, cut),
     stop: () => proxy.stop(),
+  };
+}
+
+function cutAt(proxy: FaultProxy, concerns: (passage: Passage) => boolean, point?: CutPoint): Cut {
+  const made: Passage[] = [];
+  let isReached = false;
+  const pass = async (exchange: Exchange): Promise<void> => {
+    const passage = passageOf(exchange.request);
+    const note = (status: number): boolean => status < 300 && made.push(passage) > 0;
+    if (!isReached && point?.last(passage) !== true) return exchange.forward({ onAnswer: note });
+    // A write that the server refuses is none; the client tries again.
+    isReached ||= point?.side === 'Before' || note(await exchange.ask());
+    exchange.cut('Reset');
+  };
+  const injection = proxy.inject(
+    (request) => isWrite(request) && concerns(passageOf(request)),
+    pass,
+    Number.POSITIVE_INFINITY,
+  );
+  return {
+    made,
+    get isReached() {
+      return isReached;
+    },
+    lift: () => injection.remove(),
   };
 }
 

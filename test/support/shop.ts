@@ -1,4 +1,5 @@
 /** One application on the stage: two versions behind one host, and a Rollout between them. */
+import { request } from 'undici';
 import { resources } from '../../src/api/kubernetes.ts';
 import type { Rollout } from '../../src/api/rollout.ts';
 import type { RolloutStatus } from '../../src/api/rollout-status.ts';
@@ -14,6 +15,8 @@ import { shopNamespace, type Stage } from './stage.ts';
 export interface ShopOptions {
   readonly name: string;
   readonly number: number;
+  /** behind is a shop whose two versions answer for this one too; `number` says nothing then. */
+  readonly behind?: Pick<Shop, 'stable' | 'canary'>;
   /** services replaces what the route lists at first: the stable service without a weight. */
   readonly services?: readonly RouteService[];
 }
@@ -42,12 +45,12 @@ export interface Shop {
 }
 
 /** openShop creates both versions, their Services and the route, and waits until Traefik serves it. */
-export async function openShop(stage: Stage, { name, number, services }: ShopOptions): Promise<Shop> {
+export async function openShop(stage: Stage, { name, number, behind, services }: ShopOptions): Promise<Shop> {
   const { cluster } = stage;
   const id = { namespace: shopNamespace, name };
   const backends = {
-    stable: await startBackend({ address: `10.77.0.${2 * number}`, version: 'v1' }),
-    canary: await startBackend({ address: `10.77.0.${2 * number + 1}`, version: 'v2' }),
+    stable: behind?.stable ?? (await startBackend({ address: `10.77.0.${2 * number}`, version: 'v1' })),
+    canary: behind?.canary ?? (await startBackend({ address: `10.77.0.${2 * number + 1}`, version: 'v2' })),
   };
   const setReady: Shop['setReady'] = async (version, state) => {
     const service = { namespace: shopNamespace, name: `${name}-${version}` };
@@ -132,25 +135,21 @@ export async function openShop(stage: Stage, { name, number, services }: ShopOpt
       ]);
     },
     stop: async () => {
-      await Promise.all([backends.stable.stop(), backends.canary.stop()]);
+      if (behind === undefined) await Promise.all([backends.stable.stop(), backends.canary.stop()]);
       await cluster.api('DELETE', apiPathOf(resources.rollouts, id));
     },
   };
-  await untilServed(shop);
+  await untilServed(stage, name);
   return shop;
 }
 
-async function untilServed(shop: Shop): Promise<void> {
-  const load = shop.load(20);
-  try {
-    // Of a whole second: a busy machine takes more than a few milliseconds for an answer.
-    await eventually(() => (load.since(load.mark() - 1_000).byStatus[200] ?? 0) > 0, {
-      timeoutMs: 40_000,
-      describe: `${shop.name}: Traefik to serve its host`,
-    });
-  } finally {
-    await load.stop();
-  }
+async function untilServed({ traefik }: Stage, name: string): Promise<void> {
+  const isServed = async (): Promise<boolean> => {
+    const { statusCode, body } = await request(traefik.webUrl, { headers: { host: `${name}.test` } });
+    await body.dump();
+    return statusCode === 200;
+  };
+  await eventually(isServed, { timeoutMs: 40_000, intervalMs: 100, describe: `${name}: Traefik to serve its host` });
 }
 
 /** quickSteps is a rollout for tests that are not about the judge: short steps by time, and a limit that is soon proven. */
