@@ -330,13 +330,20 @@ afterAll(async () => {
 async function tell(example: RunningExample): Promise<void> {
   const { file, load } = example;
   const isServed = (): boolean => {
-    const { total, failed } = load.since(load.mark() - 1_000);
-    return total > 0 && failed === 0;
+    const { total, failed, byStatus } = load.since(load.mark() - 1_000);
+    if (failed > 0) throw new Error(`it answers ${JSON.stringify(byStatus)}`);
+    return total > 0;
   };
   await eventually(isServed, { timeoutMs: 60_000, describe: `${file.name}: Traefik to serve its host` });
   const mark = load.mark();
-  await (promises[file.name] ?? toFirstWeight)(example);
-  if (!broken.includes(file.name)) expect(load.since(mark).failed).toBe(0);
+  try {
+    await (promises[file.name] ?? toFirstWeight)(example);
+    const { total, byStatus } = load.since(mark);
+    if (!broken.includes(file.name)) expect(byStatus).toEqual({ 200: total });
+  } finally {
+    // What is left of the machine is for those that are not at their end.
+    await load.stop();
+  }
 }
 
 function addressesFor({ metadata }: Pod): readonly string[] {
