@@ -21,13 +21,14 @@ export type ToolName =
   | 'kubectl'
   | 'prometheus'
   | 'traefik'
-  | 'grpc-peer';
+  | 'grpc-peer'
+  | 'gitops-judge';
 
 /** Tools maps each tool to the path of its binary. */
 export type Tools = Readonly<Record<ToolName, string>>;
 
 interface ToolSource {
-  readonly module: 'kubernetes' | 'prometheus' | 'traefik' | 'grpc';
+  readonly module: 'kubernetes' | 'prometheus' | 'traefik' | 'grpc' | 'gitops';
   readonly package: string;
   readonly flags: readonly string[];
   /** files lists files of a Go module that are kept beside the binary, because a later run may have no module cache. */
@@ -88,8 +89,9 @@ const sources: Readonly<Record<ToolName, ToolSource>> = {
     flags: ['-tags=remove_all_sd', ...linkSmall],
     coldSeconds: 80,
   },
-  // The only one that is written here.
+  // These are written here.
   'grpc-peer': { module: 'grpc', package: '.', flags: linkSmall, coldSeconds: 15 },
+  'gitops-judge': { module: 'gitops', package: '.', flags: linkSmall, coldSeconds: 15 },
 };
 
 const heartbeatMs = 30_000;

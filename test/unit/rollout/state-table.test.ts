@@ -3,91 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { formatTime } from '../../../src/clock.ts';
 import { jitterOf } from '../../../src/rollout/schedule.ts';
 import { statusSchema } from '../../../src/rollout/status.ts';
+import { phases, promoted } from '../../support/phases.ts';
 import { World } from '../../support/world.ts';
 
 const hourMs = 3_600_000;
-const steps = [{ weight: 20, duration: '1m' }, { pause: {} }, { weight: 50, duration: '1m' }];
-
-/** promoted returns a world at rest, whose canary runs revision canary-2 as stable does. */
-function promoted(spec: object = {}): World {
-  const world = new World({ spec: { steps, ...spec }, sameImages: true });
-  world.settle();
-  return world;
-}
-
-function released(spec: object = {}): World {
-  const world = promoted(spec);
-  world.release('canary', 3);
-  world.settle();
-  return world;
-}
-
-/** begin are worlds in a phase, with what put them there. */
-const begin: Readonly<Record<string, () => World>> = {
-  Pending: () => {
-    const world = promoted();
-    world.endpoints.canary = 0;
-    world.release('canary', 3);
-    world.settle();
-    return world;
-  },
-  'Pending, window closed': () =>
-    released({ schedule: { windows: [{ cron: '0 12 * * *', duration: '2h', timeZone: 'UTC' }] } }),
-  Progressing: () => {
-    const world = released();
-    world.run(10_000);
-    return world;
-  },
-  'Paused, at a pause': () => {
-    const world = released();
-    world.run(100_000);
-    return world;
-  },
-  'Paused, held': () => {
-    const world = released();
-    world.run(10_000);
-    world.writeWeight('kubectl-edit', 5);
-    world.settle();
-    return world;
-  },
-  'Succeeded, holding': () => held(),
-  Promoting: () => {
-    const world = held();
-    world.release('stable', 2);
-    world.settle();
-    return world;
-  },
-  'RollingBack, waiting': () => {
-    const world = released();
-    world.run(10_000);
-    world.endpoints.stable = 0;
-    world.settle();
-    world.command('abort');
-    world.settle();
-    return world;
-  },
-  'Succeeded, returned': () => {
-    const world = held();
-    world.release('stable', 2);
-    world.run(hourMs);
-    return world;
-  },
-  Failed: () => {
-    const world = released();
-    world.run(10_000);
-    world.command('abort');
-    world.settle();
-    return world;
-  },
-};
-
-function held(): World {
-  const world = released();
-  world.run(100_000);
-  world.command('promote');
-  world.run(hourMs);
-  return world;
-}
 
 /** events are what may happen to it. */
 const events: Readonly<Record<string, (world: World) => unknown>> = {
@@ -265,7 +184,7 @@ const table: Readonly<Record<string, Phase>> = {
 };
 
 describe.each(Object.entries(table))('%s', (phase, { state, changes, refused }) => {
-  const make = begin[phase] ?? (() => new World());
+  const make = phases[phase] ?? (() => new World());
 
   it(`is ${state}`, () => {
     expect(make().state).toBe(state);
@@ -295,7 +214,7 @@ describe('the state table', () => {
 /** Rows of which the state alone says too little. */
 describe('a new revision', () => {
   it('in mid-step takes the canary out first, forgets the evidence, and leaves a pause', () => {
-    const world = begin['Progressing']?.() ?? new World();
+    const world = phases['Progressing']?.() ?? new World();
     world.command('pause');
     world.settle();
     world.release('canary', 4, false);
@@ -311,7 +230,7 @@ describe('a new revision', () => {
   });
 
   it.each(['Promoting', 'RollingBack, waiting'])('while %s waits until that has ended, and is not dropped', (phase) => {
-    const world = begin[phase]?.() ?? new World();
+    const world = phases[phase]?.() ?? new World();
     const { state } = world;
     world.release('canary', 4);
     world.settle();
@@ -325,7 +244,7 @@ describe('a new revision', () => {
 
 describe('a retry', () => {
   it('begins at step 1 with no evidence, and the history says which try it is', () => {
-    const world = begin['Failed']?.() ?? new World();
+    const world = phases['Failed']?.() ?? new World();
     for (const attempt of [2, 3]) {
       world.command('retry');
       world.settle();
@@ -345,7 +264,7 @@ describe('a retry', () => {
 
 describe('promote', () => {
   it('of a rollout that has not begun ends nothing outside a window, and says until when', () => {
-    const world = begin['Pending, window closed']?.() ?? new World();
+    const world = phases['Pending, window closed']?.() ?? new World();
     world.command('promote');
     world.settle();
     expect(world.notices.at(-1)?.message).toBe(
@@ -356,7 +275,7 @@ describe('promote', () => {
 
 describe('promote-full', () => {
   it('begins outside of all windows and without a source, and goes to 100 at once', () => {
-    const world = begin['Pending, window closed']?.() ?? new World();
+    const world = phases['Pending, window closed']?.() ?? new World();
     world.source = { kind: 'NotReady', reason: 'NoEvidenceSource', message: 'Prometheus does not answer.' };
     world.verdict = 'NoData';
     world.command('promote-full');
@@ -384,7 +303,7 @@ describe('promote-full', () => {
       'Service shop-canary has no ready endpoint yet. Nothing is promoted.',
     ],
   ])('does not begin %s, and is not kept for later', (_name, prepare, message) => {
-    const world = begin['Pending, window closed']?.() ?? new World();
+    const world = phases['Pending, window closed']?.() ?? new World();
     prepare(world);
     world.settle();
     world.command('promote-full');
@@ -395,7 +314,7 @@ describe('promote-full', () => {
   });
 
   it('does not begin a revision that has come since it was given', () => {
-    const world = begin['Failed']?.() ?? new World();
+    const world = phases['Failed']?.() ?? new World();
     world.command('promote-full');
     world.release('canary', 4);
     world.settle();
@@ -405,7 +324,7 @@ describe('promote-full', () => {
   });
 
   it('is carried out once when the process dies between the two writes', () => {
-    const world = begin['Pending, window closed']?.() ?? new World();
+    const world = phases['Pending, window closed']?.() ?? new World();
     world.command('promote-full');
     world.step();
     world.step({ crashAfter: 1 });
@@ -473,7 +392,7 @@ describe('onDelete', () => {
 
 describe('a command while the route refuses to be written', () => {
   it('is answered although the rollback is tried again and again', () => {
-    const world = begin['Progressing']?.() ?? new World();
+    const world = phases['Progressing']?.() ?? new World();
     world.isRouteForbidden = true;
     world.verdict = 'Fail';
     world.step();
