@@ -251,7 +251,8 @@ describe('the examples', () => {
   });
 
   /** Fragments for GitOps tools are of kinds that this server does not have. */
-  const isForeign = (yaml: string): boolean => /^apiVersion: (argoproj\.io|[a-z]+\.toolkit\.fluxcd\.io)\//m.test(yaml);
+  const isForeign = (yaml: string): boolean =>
+    /^apiVersion: (argoproj\.io|flagger\.app|[a-z]+\.toolkit\.fluxcd\.io)\//m.test(yaml);
 
   test.each(blocks.filter(({ yaml }) => yaml.includes('apiVersion:') && !isForeign(yaml)))(
     'the one in $title is accepted by the API server',

@@ -30,9 +30,11 @@ describe.each(pages)('%s', (page) => {
   });
 
   test('never asks kubectl for rollouts without a group, which shows those of Argo where it is installed', () => {
-    const commands = [...text.matchAll(/kubectl[^`\n]*\brollouts?\b(?! status)(?!\.sluice\.dev)[^`\n]*/g)].map(
-      ([line]) => line,
-    );
+    const commands = [
+      ...text.matchAll(
+        /kubectl(?! argo\b)[^`\n]*\brollouts?\b(?! (?:status|restart))(?!\.(?:sluice\.dev|argoproj\.io))[^`\n]*/g,
+      ),
+    ].map(([line]) => line);
     // The sentence that says so has to name it.
     expect(commands.filter((line) => line !== 'kubectl get rollouts')).toEqual([]);
   });
