@@ -212,7 +212,7 @@ export interface RolloutStatus {
   readonly promotedRevision?: string;
   /** Revision of the stable workload when the rollout began. */
   readonly stableRevision?: string;
-  /** Short text for the images of the stable workload when the rollout began, to notice when it runs them again. */
+  /** Short text for the images of the stable workload when the rollout began, to notice when it runs them again; absent where the canary had the same. */
   readonly stableImages?: string;
   /** Since when a promoted canary has another revision, which serves without having been judged before. */
   readonly unprovenSince?: string;

@@ -19,7 +19,7 @@ import {
 import type { Decision } from './decision.ts';
 import type { Observation, Problem } from './observation.ts';
 import { tooFewForShare } from './readiness.ts';
-import { goalOf, isStableRenewed, renewal } from './renewal.ts';
+import { goalOf, isStableRenewed, renewal, stableNow } from './renewal.ts';
 import { revertedInHold } from './stable-reverted.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { effectMs } from './step-rules.ts';
@@ -45,9 +45,10 @@ export const holding: Question = (observation) => {
 
 /** firstStable: a stable workload that is named only now has not changed. It is what a change will be told by. */
 function firstStable(observation: Observation): Pick<StatusChange, 'stableRevision' | 'stableImages'> {
-  const { stableRevision: stable, stableImages = null } = observation;
-  const isFirst = statusOf(observation).stableRevision === undefined && stable !== undefined;
-  return isFirst ? { stableRevision: stable.value, stableImages } : {};
+  const isFirst = statusOf(observation).stableRevision === undefined && observation.stableRevision !== undefined;
+  if (!isFirst) return {};
+  const isPromoted = observation.canaryRevision?.value === statusOf(observation).promotedRevision;
+  return stableNow(isPromoted ? observation : { ...observation, imagesDiffer: undefined });
 }
 
 /** isStableNew tells whether stable has fully rolled out what it had not when the rollout began, and nothing holds the return. */

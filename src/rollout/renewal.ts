@@ -1,8 +1,26 @@
 /** Whether stable's workload runs something else than when the rollout began. */
 import type { RolloutProgress } from '../api/rollout-status.ts';
 import type { Observation } from './observation.ts';
+import type { StatusChange } from './status.ts';
 
-type Known = Pick<Observation, 'rollout' | 'stableRevision' | 'stableImages' | 'imagesDiffer'>;
+type Known = Pick<Observation, 'rollout' | 'stableRevision' | 'stableImages'>;
+
+/** stableNow is what a change of stable's workload is told by later: its revision, and its images where the canary has others. */
+export function stableNow({
+  stableRevision,
+  stableImages,
+  imagesDiffer,
+}: Observation): Required<Pick<StatusChange, 'stableRevision' | 'stableImages'>> {
+  const images = imagesDiffer === true ? stableImages : undefined;
+  return { stableRevision: stableRevision?.value ?? null, stableImages: images ?? null };
+}
+
+/** workloadsNow are the revisions by which a later change of either workload is told, and the judged pod template found again. */
+export function workloadsNow(
+  observation: Observation,
+): Required<Pick<StatusChange, 'stableRevision' | 'stableImages' | 'workloadRevision'>> {
+  return { ...stableNow(observation), workloadRevision: observation.canaryRevision?.workload ?? null };
+}
 
 /** isStableRenewed tells whether stable's workload has a revision that it had not when the rollout began, and not the old images under it. */
 export function isStableRenewed(observation: Known): boolean {
@@ -14,11 +32,11 @@ export function isStableRenewed(observation: Known): boolean {
 
 /**
  * A Deployment counts on when it goes back, and a restart is a new revision of every kind: only the images tell then. They
- * tell nothing where the canary has the same ones.
+ * tell nothing, and are not remembered, where what was promoted has the same ones; what the canary has since does not count.
  */
-function hasOldImages({ rollout, stableImages, imagesDiffer }: Known): boolean {
+function hasOldImages({ rollout, stableImages }: Known): boolean {
   const { stableImages: old } = rollout.status ?? {};
-  return old !== undefined && stableImages === old && imagesDiffer === true;
+  return old !== undefined && stableImages === old;
 }
 
 /** renewal is what a return to stable remembers: that it goes to a new revision, and not to the old one by the word of a person. */

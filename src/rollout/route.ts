@@ -15,6 +15,7 @@ import {
 } from './answer.ts';
 import type { Observation, RouteObservation } from './observation.ts';
 import { readySeen } from './readiness.ts';
+import { workloadsNow } from './renewal.ts';
 import { routeNameOf } from './route-name.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 import { describePlan, indexForWeight } from './steps.ts';
@@ -106,8 +107,14 @@ export function held(
     hold: { reason, message, since: now },
     ...readySeen(found?.status.progress),
   };
-  // From a Hold or the way back the canary is on its way again: what it has now is judged, and copied when that is promoted.
   const isForward = found?.status.progress?.direction === 'Forward';
-  const anew = isForward ? {} : { copy: null, workloadRevision: observation.canaryRevision?.workload ?? null };
-  return { phase: 'Paused', reason, message, weight, progress, ...anew };
+  return { phase: 'Paused', reason, message, weight, progress, ...(isForward ? {} : onTheWayAgain(observation)) };
+}
+
+/** onTheWayAgain: from a Hold or the way back what the canary has now is judged, and copied when that is promoted. */
+function onTheWayAgain(observation: Observation): Partial<StatusChange> {
+  const { stableRevision, stableImages, workloadRevision } = workloadsNow(observation);
+  const isPromoted = observation.canaryRevision?.value === statusOf(observation).promotedRevision;
+  // Another revision than the promoted one waits for a stable that is newer than now.
+  return { copy: null, workloadRevision, ...(isPromoted ? {} : { stableRevision, stableImages }) };
 }

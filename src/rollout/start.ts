@@ -11,6 +11,7 @@ import { baselineOf, held } from './route.ts';
 import { targetOf } from './route-name.ts';
 import { describePlan } from './steps.ts';
 import { tooFewToStart } from './readiness.ts';
+import { workloadsNow } from './renewal.ts';
 import { jitterOf } from './schedule.ts';
 import { isAtRest, type StatusChange } from './status.ts';
 import { findIdleObstacle, isIdleKnown, isSwap, revisionAtRest, takeAsIs, wasSwapped } from './swap.ts';
@@ -67,7 +68,7 @@ function adopt(observation: Observation, route: RouteObservation): Decision {
   return wait(observation, {
     ...held(observation, undefined, { reason: 'Adopted', message, weight }),
     revision: observation.canaryRevision?.value ?? '',
-    ...workloadsOf(observation),
+    ...workloadsNow(observation),
     target: newTarget(observation, route),
   });
 }
@@ -199,12 +200,6 @@ function findObstacle(observation: Observation): Problem | undefined {
   return unused ?? { reason: source.reason, message: source.message };
 }
 
-/** workloadsOf are the revisions by which a later change of either workload is told, and the judged pod template found again. */
-function workloadsOf({ stableRevision, stableImages, canaryRevision }: Observation) {
-  const stable = { stableRevision: stableRevision?.value ?? null, stableImages: stableImages ?? null };
-  return { ...stable, workloadRevision: canaryRevision?.workload ?? null };
-}
-
 function start(observation: Observation, route: RouteObservation, way: { readonly full?: true } = {}): Decision {
   const now = formatTime(observation.nowMs);
   const status = statusOf(observation);
@@ -227,7 +222,7 @@ function start(observation: Observation, route: RouteObservation, way: { readonl
     ...said,
     weight,
     revision,
-    ...workloadsOf(observation),
+    ...workloadsNow(observation),
     progress: {
       direction: 'Forward',
       index: 0,

@@ -609,10 +609,29 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
             if (before.wasAtRest) isAsked = false;
             if (decision.kind !== 'Lower' || isAsked || world.percent === before.percent) return;
             if (!['ReturningToStable', 'Returned'].includes(decision.status.reason ?? '')) return;
-            const { stableRevision, stableImages, imagesDiffer, rollout } = observation;
+            const { stableRevision, stableImages, rollout } = observation;
             const { status = {} } = rollout;
             expect(stableRevision?.value, world.state).not.toBe(status.stableRevision);
-            if (imagesDiffer === true) expect(stableImages, world.state).not.toBe(status.stableImages);
+            if (stableImages !== undefined) expect(stableImages, world.state).not.toBe(status.stableImages);
+          });
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('takes traffic back from the version that it returns to only where that has changed itself', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        let stable = stableOf(world);
+        for (const event of events) {
+          happen(world, event);
+          checked(world, ({ observation, decision }) => {
+            if (decision.kind === 'Lower' && decision.status.progress?.renewed === true) stable = stableOf(world);
+            if (decision.kind !== 'Raise' || decision.status.reason !== 'StableReverted') return;
+            expect(stableOf(world), world.state).not.toEqual(stable);
+            expect(observation.rollout.status?.progress?.renewed).toBe(true);
           });
         }
       }),
@@ -801,6 +820,11 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
     );
   });
 });
+
+/** stableOf is what the workload that the spec calls stable runs. */
+function stableOf(world: World): readonly string[] {
+  return [world.revisionOf('stable'), world.stableImage];
+}
 
 function firstWeight([first]: readonly PlannedStep[]): number {
   return first?.kind === 'Weight' ? first.weight : 100;

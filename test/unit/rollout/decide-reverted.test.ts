@@ -66,6 +66,40 @@ describe('a Hold whose stable workload', () => {
   });
 });
 
+describe('the way back to a stable that got a release without new images', () => {
+  it('goes on, although the canary has got other images since', () => {
+    const world = new World({ spec: { steps }, sameImages: true });
+    world.settle();
+    world.release('canary', 3, true, oldImage);
+    world.run(600_000);
+    expect(world.state).toBe('Succeeded/Holding 100% route 100%');
+    world.release('stable', 2, true, oldImage);
+    world.settle();
+    expect(world.state).toBe('Promoting/ReturningToStable 80% route 80%');
+    world.release('canary', 4);
+    world.run(600_000);
+    const reasons = (world.status.history ?? []).map(({ reason }) => reason);
+    expect(reasons).toContain('Returned');
+    expect(reasons).not.toContain('StableReverted');
+  });
+});
+
+describe('a canary that changed in a Hold and was lowered by hand', () => {
+  it('waits once it is promoted for a stable that is newer than what it had by then', () => {
+    const world = returning();
+    world.release('canary', 3);
+    world.settle();
+    world.recreateRoute();
+    world.writeWeight('kubectl-edit', 60);
+    world.settle();
+    expect(world.state).toBe('Paused/RouteRecreated 60% route 60%');
+    world.command('promote');
+    world.run(600_000);
+    expect(world.state).toBe('Succeeded/Holding 100% route 100%');
+    expect(world.status.promotedRevision).toBe('canary-3');
+  });
+});
+
 describe.each<WorkloadKind>(['Deployment', 'StatefulSet', 'DaemonSet'])('the way back to a %s', (kind) => {
   it('that goes back itself gives the canary everything again', () => {
     const world = returning(kind);
