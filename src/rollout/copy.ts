@@ -10,11 +10,11 @@ import { formatTime, parseTime } from '../clock.ts';
 import { isAsked, statusOf, touched, wait, whoAsked, type Question, type Touched } from './answer.ts';
 import { braked, findBrake, ignored, untilOpen, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
-import { isStableNew, startReturn, tooFewToReturn } from './hold.ts';
+import { findHindrance, isStableNew, startReturn, tooFewToReturn } from './hold.ts';
 import type { CopyRead, Observation, PodTemplate } from './observation.ts';
 import { isHolding, nextStatus, type StatusChange } from './status.ts';
 import { hashTemplate, isCopied } from './template.ts';
-import { seenRevision, unprovenChange } from './unproven.ts';
+import { unprovenChange } from './unproven.ts';
 
 /** Rights may be granted, and a refusal mended, without an event that would tell. */
 const refusedRetryMs = 30_000;
@@ -57,8 +57,7 @@ function tryAgain(observation: Observation): Decision {
 
 function replace(observation: Observation, found: Touched, seen: CopyRead): Decision {
   const brake = findBrake(observation);
-  if (seen.applier !== undefined)
-    return isStableNew(observation) ? startReturn(observation, found, false) : managed(observation, seen);
+  if (seen.applier !== undefined) return managed(observation, found, seen);
   if (seen.judged === undefined) return failed(observation, goneMessage(observation));
   if (brake !== undefined) return held(observation, brake, `the copy to ${seen.workload}`);
   return {
@@ -84,7 +83,7 @@ function copiedChange(observation: Observation, template: PodTemplate): StatusCh
 
 /** refusedCopy is the status where the API server does not let the template be copied. */
 export function refusedCopy(observation: Observation, why: string): RolloutStatus {
-  return nextStatus(observation, failedChange(observation, why));
+  return nextStatus(observation, failedChange(why));
 }
 
 /** withTemplate is the status after a copy, with what the pod template became by it. */
@@ -120,21 +119,23 @@ function awaited(observation: Observation, { workload, trouble }: CopyRead, obst
 
 function changed(observation: Observation, { workload, writer = 'somebody' }: CopyRead): Decision {
   const message = `${writer} changed the pod template of ${workload} after revision ${promotedOf(observation)} was copied to it; the canary keeps everything. Give the command retry to copy it again, or promote to return traffic to what is there.`;
-  return wait(observation, { phase: 'Degraded', reason: 'StableChanged', message, ...newestRevision(observation) });
+  return wait(observation, { phase: 'Degraded', reason: 'StableChanged', message });
 }
 
 /** managed is a Hold with a reason: who applies the template would put his own back after traffic has returned. */
-function managed(observation: Observation, { workload, applier }: CopyRead): Decision {
-  const message = `Revision ${promotedOf(observation)} was promoted and keeps everything, but is not copied: ${applier} applies the pod template of ${workload} and would put its own back. Update it there; traffic returns when it has rolled out.`;
-  const { revision = promotedOf(observation) } = newestRevision(observation);
-  if (revision !== promotedOf(observation))
-    return wait(observation, { ...unprovenChange(observation), ...seenRevision(observation) });
-  return wait(observation, {
-    phase: 'Succeeded',
-    reason: 'StableIsManaged',
-    message,
-    revision: promotedOf(observation),
-  });
+function managed(observation: Observation, found: Touched, { workload, applier }: CopyRead): Decision {
+  const hindrance = findHindrance(observation);
+  if (isStableNew(observation) && hindrance === undefined) return startReturn(observation, found, false);
+  const brake = findBrake(observation);
+  const options = brake === undefined ? {} : untilOpen(observation, brake);
+  if (isUnproven(observation)) return wait(observation, unprovenChange(observation, hindrance?.message), options);
+  const next = hindrance?.message ?? 'Update it there; traffic returns when it has rolled out.';
+  const message = `Revision ${promotedOf(observation)} was promoted and keeps everything, but is not copied: ${applier} applies the pod template of ${workload} and would put its own back. ${next}`;
+  return wait(observation, { phase: 'Succeeded', reason: 'StableIsManaged', message }, options);
+}
+
+function isUnproven(observation: Observation): boolean {
+  return (observation.canaryRevision?.value ?? promotedOf(observation)) !== promotedOf(observation);
 }
 
 function held(observation: Observation, brake: Brake, what: string): Decision {
@@ -144,12 +145,12 @@ function held(observation: Observation, brake: Brake, what: string): Decision {
 }
 
 function failed(observation: Observation, why: string, again: { readonly requeueAfterMs?: number } = {}): Decision {
-  return wait(observation, failedChange(observation, why), again);
+  return wait(observation, failedChange(why), again);
 }
 
-function failedChange(observation: Observation, why: string): StatusChange {
+function failedChange(why: string): StatusChange {
   const message = `The canary keeps everything: ${why}`;
-  return { phase: 'Degraded', reason: 'CopyFailed', message, ...newestRevision(observation) };
+  return { phase: 'Degraded', reason: 'CopyFailed', message };
 }
 
 function goneMessage(observation: Observation): string {
@@ -159,14 +160,9 @@ function goneMessage(observation: Observation): string {
 
 /** described says so where the canary has a revision that nobody has judged: the copy goes on and ends that. */
 function described(observation: Observation, change: StatusChange): StatusChange {
-  const { revision = promotedOf(observation) } = newestRevision(observation);
-  if (revision === promotedOf(observation)) return { ...change, revision };
-  const message = `Revision ${revision} of the canary already serves everybody and nobody has judged it; it is rolled out step by step when traffic is back on stable. ${change.message}`;
-  return { ...change, phase: 'Degraded', reason: 'UnprovenRevision', message, revision };
-}
-
-function newestRevision({ canaryRevision }: Observation): { readonly revision?: string } {
-  return canaryRevision === undefined ? {} : { revision: canaryRevision.value };
+  if (!isUnproven(observation)) return change;
+  const message = `Revision ${observation.canaryRevision?.value ?? ''} of the canary already serves everybody and nobody has judged it; it is rolled out step by step when traffic is back on stable. ${change.message}`;
+  return { ...change, phase: 'Degraded', reason: 'UnprovenRevision', message };
 }
 
 function promotedOf(observation: Observation): string {

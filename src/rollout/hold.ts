@@ -25,7 +25,7 @@ import { isHolding, type StatusChange } from './status.ts';
 import { effectMs } from './step-rules.ts';
 import { isSwap, swapRoles } from './swap.ts';
 import { describePlan, indexForWeight, nextReturn, returnSteps } from './steps.ts';
-import { seenRevision, unprovenChange } from './unproven.ts';
+import { unprovenChange } from './unproven.ts';
 
 /** holding keeps the canary at 100 % and says what ends it. */
 export const holding: Question = (observation) => {
@@ -33,15 +33,36 @@ export const holding: Question = (observation) => {
   if (found === undefined || !isHolding(found.status)) return undefined;
   // What was promoted under Hold is the live one from here on.
   if (isSwap(observation)) return swapRoles(observation, found);
-  const { canaryRevision } = observation;
   const isPromote = isAsked(observation, 'promote') || isAsked(observation, 'promote-full');
-  if (isPromote || isStableNew(observation)) return startReturn(observation, found, isPromote);
-  const isUnproven = canaryRevision !== undefined && canaryRevision.value !== found.status.promotedRevision;
-  const change = isUnproven ? unprovenChange(observation) : (revertedInHold(observation) ?? heldChange(observation));
+  const hindrance = findHindrance(observation);
+  const isReturning = isStableNew(observation) && hindrance === undefined;
+  if (isPromote || isReturning) return startReturn(observation, found, isPromote);
   const brake = findBrake(observation);
   const options = brake === undefined ? {} : untilOpen(observation, brake);
-  return wait(observation, { ...change, ...seenRevision(observation), ...firstStable(observation) }, options);
+  return wait(observation, { ...holdChange(observation, hindrance), ...firstStable(observation) }, options);
 };
+
+function holdChange(observation: Observation, hindrance: Hindrance | undefined): StatusChange {
+  const { canaryRevision } = observation;
+  const { promotedRevision = '' } = statusOf(observation);
+  if (canaryRevision !== undefined && canaryRevision.value !== promotedRevision)
+    return unprovenChange(observation, hindrance?.message);
+  if (hindrance === undefined) return revertedInHold(observation) ?? heldChange(observation);
+  const message = `Revision ${promotedRevision} was promoted and keeps everything. ${hindrance.message}`;
+  return { ...hindrance, phase: 'Succeeded', message };
+}
+
+/** Hindrance is what keeps traffic from returning to a stable that is new; `message` is a sentence. */
+type Hindrance = Pick<StatusChange, 'reason' | 'message' | 'opensAt'>;
+
+/** findHindrance returns what a person or stable's pods put in the way of a return; undefined where stable is not new. */
+export function findHindrance(observation: Observation): Hindrance | undefined {
+  if (!hasNewStable(observation)) return undefined;
+  const brake = findBrake(observation);
+  if (brake === undefined) return tooFewToReturn(observation);
+  const change = braked(brake, `the return to ${observation.stable.service}`);
+  return { ...change, message: `${change.message}.` };
+}
 
 /** firstStable: a stable workload that is named only now has not changed. It is what a change will be told by. */
 function firstStable(observation: Observation): Pick<StatusChange, 'stableRevision' | 'stableImages'> {
@@ -53,8 +74,11 @@ function firstStable(observation: Observation): Pick<StatusChange, 'stableRevisi
 
 /** isStableNew tells whether stable has fully rolled out what it had not when the rollout began, and nothing holds the return. */
 export function isStableNew(observation: Observation): boolean {
-  const isSettled = observation.stableRevision?.settled === true;
-  return isSettled && findBrake(observation) === undefined && isStableRenewed(observation);
+  return hasNewStable(observation) && findBrake(observation) === undefined;
+}
+
+function hasNewStable(observation: Observation): boolean {
+  return observation.stableRevision?.settled === true && isStableRenewed(observation);
 }
 
 function heldChange(observation: Observation): StatusChange {
@@ -119,7 +143,6 @@ export const returning: Question = (observation) => {
     phase: 'Promoting',
     reason: 'ReturningToStable',
     message: `Traffic returns to ${observation.stable.service}; the canary is at ${progress.weight}%.`,
-    ...seenRevision(observation),
   } as const;
   const isPromote = isAsked(observation, 'promote');
   return (
@@ -128,7 +151,7 @@ export const returning: Question = (observation) => {
   );
 };
 
-type ReturnText = Pick<StatusChange, 'phase' | 'reason' | 'message' | 'revision'>;
+type ReturnText = Pick<StatusChange, 'phase' | 'reason' | 'message'>;
 
 /** waitInReturn waits for the end of a step, and for what brakes; undefined where neither holds it. */
 function waitInReturn(observation: Observation, progress: RolloutProgress, text: ReturnText): Decision | undefined {

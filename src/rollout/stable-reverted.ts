@@ -20,7 +20,6 @@ import type { Observation } from './observation.ts';
 import { tooFewForAll } from './readiness.ts';
 import { isStableRenewed } from './renewal.ts';
 import type { StatusChange } from './status.ts';
-import { seenRevision } from './unproven.ts';
 
 /** revertedInHold is the status of a Hold whose stable workload has changed back, or has only been restarted; undefined in any other. */
 export function revertedInHold(observation: Observation): StatusChange | undefined {
@@ -62,7 +61,7 @@ function waitToRaise(observation: Observation, found: Running, change: StatusCha
   const obstacle = unjudged(observation, found) ?? tooFewForAll(observation, progress)?.message;
   if (obstacle !== undefined) {
     const message = `${change.message} Until then it waits with ${at}: ${obstacle}`;
-    return wait(observation, { ...held, message, ...seenRevision(observation) });
+    return wait(observation, { ...held, message });
   }
   // One that was decided and not made, because of a crash or a conflict, is the last one.
   const isDecided = progress.appliedAt === undefined;

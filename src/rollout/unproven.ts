@@ -5,11 +5,6 @@ import { rollBack } from './rollback.ts';
 import { hasUnprovenRevision } from './promoted.ts';
 import type { StatusChange } from './status.ts';
 
-/** seenRevision is what a status says of the revision that a promoted canary runs. */
-export function seenRevision({ canaryRevision }: Observation): Pick<StatusChange, 'revision'> {
-  return canaryRevision === undefined ? {} : { revision: canaryRevision.value };
-}
-
 /** unprovenFailed sends all traffic to stable when such a revision is beyond an absolute limit, in a Hold and on the way back. */
 export const unprovenFailed: Question = (observation) => {
   const found = touched(observation);
@@ -30,15 +25,19 @@ function isFailing(observation: Observation): boolean {
   return isEnforced && isOfPresent && hasUnprovenRevision(status);
 }
 
-/** unprovenChange is the status of a Hold whose canary has another revision than the one that was promoted. */
-export function unprovenChange(observation: Observation): StatusChange {
+/**
+ * unprovenChange is the status of a Hold whose canary has another revision than the one that was promoted; `obstacle` is what
+ * keeps traffic from returning where stable is new already.
+ */
+export function unprovenChange(observation: Observation, obstacle?: string): StatusChange {
   const { canaryRevision, verdict, stable } = observation;
   const revision = canaryRevision?.value ?? '';
   if (isFailing(observation)) {
     const message = `${verdict.message} Revision ${revision} came after the promotion and serves everybody; it stays until promote or abort, as spec.onFailure says.`;
     return { phase: 'Degraded', reason: 'AnalysisFailed', message };
   }
-  const advice = `Update ${stable.service} (or promote), so that traffic returns to stable; then it is rolled out step by step.`;
+  const how = obstacle ?? `Update ${stable.service} (or promote), so that traffic returns to stable;`;
+  const advice = `${how} ${obstacle === undefined ? 'then' : 'When traffic is back on stable'} it is rolled out step by step.`;
   const message = `Revision ${revision} of the canary already serves everybody, and nobody has judged it before. ${advice} ${verdict.message}`;
   return { phase: 'Degraded', reason: 'UnprovenRevision', message };
 }

@@ -596,6 +596,25 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
     );
   });
 
+  it('sees at once what a promoted canary runs, whatever else is waited for', () => {
+    fc.assert(
+      fc.property(beginnings, anyEvents, (beginning, events) => {
+        const world = begin(beginning);
+        world.run(400_000);
+        for (const event of events) {
+          happen(world, event);
+          checked(world, () => undefined);
+          const { status, rollout } = world;
+          const isPromoted = isHolding(status) || status.progress?.direction === 'Return';
+          if (rollout === undefined || rollout.metadata.deletionTimestamp !== undefined || !isPromoted) continue;
+          expect(status.revision, world.state).toBe(world.revisionOf('canary'));
+          expect(status.unprovenSince !== undefined, world.state).toBe(status.revision !== status.promotedRevision);
+        }
+      }),
+      runs,
+    );
+  });
+
   it('returns traffic to the version of before only on the word of a person', () => {
     fc.assert(
       fc.property(beginnings, ownEvents, (beginning, events) => {

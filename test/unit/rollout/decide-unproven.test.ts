@@ -201,3 +201,78 @@ describe('a canary that changes in a Hold', () => {
     expect(world.rollout?.metadata.resourceVersion).toBe(before);
   });
 });
+
+describe('a canary that changes while something else is waited for', () => {
+  /** held returns a world in a Hold whose stable is new, and may not get traffic. */
+  function held(change: (world: World) => void): World {
+    const world = new World({ spec: { steps } });
+    world.run(600_000);
+    expect(world.state).toBe('Succeeded/Holding 100% route 100%');
+    change(world);
+    world.release('stable', 2);
+    world.settle();
+    world.verdict = 'Inconclusive';
+    world.release('canary', 3);
+    world.settle();
+    return world;
+  }
+
+  it('is noticed while stable is new and has too few pods, and the status says so', () => {
+    const world = held(({ endpoints }) => Object.assign(endpoints, { stable: 0 }));
+    expect(world.state).toBe('Degraded/UnprovenRevision 100% route 100%');
+    expect(world.status).toMatchObject({ revision: 'canary-3', unprovenSince: new Date(world.nowMs).toISOString() });
+    expect(world.status.message).toContain(
+      'Traffic cannot return: Service shop-stable has 0 ready endpoints; it needs 1. When traffic is back on stable it is rolled out step by step.',
+    );
+  });
+
+  it('is noticed while a pause holds the way back', () => {
+    const world = held((paused) => paused.edit({ paused: true }));
+    expect(world.state).toBe('Degraded/UnprovenRevision 100% route 100%');
+    expect(world.status.message).toContain('spec.paused holds the return to shop-stable.');
+  });
+
+  it('is noticed while stable is the old version again, under a pause', () => {
+    const world = new World({ spec: { steps } });
+    world.run(600_000);
+    world.release('stable', 2);
+    world.settle();
+    world.edit({ paused: true });
+    world.release('stable', 3, true, 'shop:1');
+    world.settle();
+    expect(world.state).toBe('Degraded/StableReverted 80% route 80%');
+    world.verdict = 'Inconclusive';
+    world.release('canary', 3);
+    world.settle();
+    expect(world.status).toMatchObject({ revision: 'canary-3', unprovenSince: new Date(world.nowMs).toISOString() });
+    world.verdict = 'Fail';
+    world.settle();
+    expect(world.status).toMatchObject({ phase: 'Failed', failedRevisions: ['canary-3'] });
+  });
+
+  it('is noticed when it stands in for a stable without endpoints on the way back', () => {
+    const world = new World({ spec: { steps } });
+    world.run(600_000);
+    world.release('stable', 2);
+    world.settle();
+    world.release('canary', 3);
+    world.endpoints.stable = 0;
+    world.step();
+    expect(world.status).toMatchObject({ revision: 'canary-3', unprovenSince: new Date(world.nowMs).toISOString() });
+  });
+
+  it('is noticed by a Copy that somebody else does', () => {
+    const world = new World({ spec: { steps, promotion: { mode: 'Copy' } } });
+    world.applier = 'argocd-controller';
+    world.run(600_000);
+    world.endpoints.stable = 0;
+    world.release('stable', 2);
+    world.settle();
+    expect(world.state).toBe('Succeeded/StableIsManaged 100% route 100%');
+    expect(world.status.message).toContain('Traffic cannot return: Service shop-stable has 0 ready endpoints');
+    world.release('canary', 3);
+    world.settle();
+    expect(world.state).toBe('Degraded/UnprovenRevision 100% route 100%');
+    expect(world.status.revision).toBe('canary-3');
+  });
+});

@@ -56,7 +56,7 @@ function evidence(canary: number, watermarkMs = 0): AnalysisEvidence {
 describe('nextStatus', () => {
   it('keeps what the change does not name and removes what it sets to null', () => {
     const before = { revision: 'r2', stableRevision: 's1', weight: 25, progress, target };
-    const after = next(before, { ...change, progress: null, stableRevision: null });
+    const after = next(before, { ...change, progress: null, stableRevision: null }, { canaryRevision: undefined });
     expect(after).toMatchObject({ revision: 'r2', weight: 25, target, schema: 1, observedGeneration: 1 });
     expect(after).not.toHaveProperty('progress');
     expect(after).not.toHaveProperty('stableRevision');
