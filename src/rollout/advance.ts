@@ -21,7 +21,7 @@ import { tooFewForShare } from './readiness.ts';
 import { rollBack } from './rollback.ts';
 import type { StatusChange } from './status.ts';
 import { isSwap, swapRoles } from './swap.ts';
-import { assumedEffectMs, findUnproven, moveAt, unprovenUntilMs } from './step-rules.ts';
+import { assumedEffectMs, findUnproven, moveAt, rollbackDueMs, unprovenUntilMs } from './step-rules.ts';
 import { describePlan, indexForWeight } from './steps.ts';
 import { findUnseen, type Unseen } from './verification.ts';
 
@@ -92,16 +92,33 @@ export const forward: Question = (observation) => {
   if (progress.hold !== undefined)
     return wait(observation, { phase: 'Paused', reason: progress.hold.reason, message: progress.hold.message });
   if (progress.appliedAt === undefined) return settle(observation, found);
+  const unseen = findUnseen(observation, progress);
+  const isTimed = unseen === undefined || isBegun(observation, progress);
+  // Before whatever holds the weight: a rollback asks for nothing of it, and for no endpoints either.
+  const dueMs = isTimed ? rollbackDueMs(observation, progress) : undefined;
+  if (dueMs !== undefined && observation.nowMs >= dueMs)
+    return rollBack(observation, found, inconclusiveTooLong(observation));
+  return sooner(observation, dueMs, walk(observation, found, unseen));
+};
+
+/** sooner looks again when a rollback is due, also where nothing else would. */
+function sooner({ nowMs }: Observation, dueMs: number | undefined, decision: Decision): Decision {
+  if (dueMs === undefined || decision.kind !== 'Wait') return decision;
+  return { ...decision, requeueAfterMs: Math.min(decision.requeueAfterMs ?? Infinity, dueMs - nowMs) };
+}
+
+/** walk holds the weight while something brakes it or a replica has another one, and else goes on where the step is over. */
+function walk(observation: Observation, found: Running, unseen: Unseen | undefined): Decision {
+  const { progress } = found;
   const brake = findBrake(observation);
   if (brake !== undefined) return paused(observation, found, brake);
-  const unseen = findUnseen(observation, progress);
   const move = moveAt(observation, progress);
   if (unseen !== undefined && (move.kind === 'Leave' || !isBegun(observation, progress)))
     return awaitEffect(observation, found, unseen);
   if (move.kind === 'Pause')
     return wait(observation, { phase: 'Paused', reason: 'PauseStep', message: pauseMessage(observation, found) });
   return move.kind === 'Watch' ? watchStep(observation, found, move) : leaveStep(observation, found, move.endMs);
-};
+}
 
 /** settle stores that the route carries the weight where the route itself does not tell since when (applied.ts). */
 function settle(observation: Observation, { progress }: Running): Decision {
@@ -161,9 +178,6 @@ function watchStep(
 function leaveStep(observation: Observation, found: Running, endMs: number): Decision {
   const unproven = findUnproven(observation, found.progress, endMs);
   const untilMs = unproven === undefined ? undefined : unprovenUntilMs(observation, endMs);
-  // Also where there are too few endpoints for more: a rollback never asks for them.
-  if (untilMs !== undefined && observation.nowMs >= untilMs)
-    return rollBack(observation, found, inconclusiveTooLong(observation));
   const obstacle = findObstacle(observation, found.progress, unproven);
   if (obstacle !== undefined) {
     const message = `Canary held at ${found.progress.weight}% (step ${stepName(observation, found.progress)}): ${obstacle.message}`;

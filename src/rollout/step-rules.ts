@@ -43,7 +43,9 @@ export function moveAt(standing: Standing, place: StepPlace): StepMove {
 
 /** stepEndMs is when the time of a step is over; undefined means never by itself. */
 function stepEndMs(place: StepPlace, step: PlannedStep | undefined): number | undefined {
-  if (place.promoted === true || step === undefined) return 0;
+  if (place.promoted === true) return 0;
+  // Edited steps may all have greater weights: there is no time to wait for.
+  if (step === undefined) return parseTime(place.enteredAt) ?? 0;
   // Whoever goes all the way still sees for a while what only shows at 100 %.
   if (place.full === true && (place.weight < 100 || step.kind === 'Pause')) return 0;
   if (step.durationMs === undefined) return undefined;
@@ -97,6 +99,14 @@ export function unprovenUntilMs(standing: Standing, endMs: number): number | und
   const { rollout, verdict } = standing;
   const isLimited = verdict.kind === 'Inconclusive' && rollout.spec.analysis.onInconclusive !== 'Hold';
   return isLimited ? tooLongMs(standing, endMs) : undefined;
+}
+
+/** rollbackDueMs is when a step is rolled back because it is still not proven safe; undefined where it is not. */
+export function rollbackDueMs(standing: Standing, place: StepPlace): number | undefined {
+  if (standing.rollout.spec.analysis.onInconclusive !== 'Rollback') return undefined;
+  const endMs = stepEndMs(place, standing.steps[place.index]);
+  if (endMs === undefined || findUnproven(standing, place, endMs) === undefined) return undefined;
+  return unprovenUntilMs(standing, endMs);
 }
 
 /** verdictAtStep: what was counted at another weight may show that the canary is bad, but not that it stands this one. */

@@ -297,6 +297,45 @@ describe('onInconclusive', () => {
     expect(world.status.message).toContain('Not proven safe 30m after the end of the step. ');
   });
 
+  it.each<[string, (world: World) => void]>([
+    ['under a pause', (world) => world.edit({ paused: true })],
+    ['under the pause of a command', (world) => void world.command('pause')],
+    [
+      'in a freeze',
+      (world) => {
+        world.freezes = [{ fromMs: world.nowMs, toMs: world.nowMs + 86_400_000, reason: undefined }];
+      },
+    ],
+    [
+      'while a replica that came since has not loaded the weight',
+      (world) => {
+        world.replicas = (['InEffect', 'NotYet'] as const).map((kind, index) => {
+          return { name: `t${index}`, kind, message: 'was asked', sinceMs: world.nowMs };
+        });
+      },
+    ],
+  ])('Rollback rolls back by itself also %s', (_name, hold) => {
+    const world = inStep({ inconclusiveAfter: '30m', onInconclusive: 'Rollback' });
+    world.replicas = [{ name: 't0', kind: 'InEffect', message: 'was asked', sinceMs: world.nowMs }];
+    world.verdict = 'Inconclusive';
+    world.run(2 * (effectMs + 10 * minute));
+    expect(world.status).toMatchObject({ reason: 'NotProvenYet', weight: 50 });
+    hold(world);
+    world.run(31 * minute);
+    expect(world.state).toBe('Failed/InconclusiveTooLong 0% route 0%');
+  });
+
+  it('Rollback counts from an edit of the steps that left none for the present weight', () => {
+    const world = inStep({ inconclusiveAfter: '30m', onInconclusive: 'Rollback' });
+    world.verdict = 'Silence';
+    world.settle();
+    world.edit({ steps: [{ weight: 50, duration: '10m' }] });
+    world.run(29 * minute);
+    expect(world.percent).toBe(20);
+    world.run(2 * minute);
+    expect(world.state).toBe('Failed/InconclusiveTooLong 0% route 0%');
+  });
+
   it.each(['Promote', 'Rollback'] as const)(
     '%s is looked for by itself, without anything else that wakes the rollout',
     (onInconclusive) => {
@@ -332,8 +371,8 @@ describe('onInconclusive', () => {
     expect(world.state).toBe('Paused/PauseStep 20% route 20%');
   });
 
-  it.each(['Promote', 'Rollback'] as const)('%s ends no wait of spec.paused', (onInconclusive) => {
-    const world = waiting({ onInconclusive });
+  it('Promote ends no wait of spec.paused', () => {
+    const world = waiting({ onInconclusive: 'Promote' });
     world.edit({ paused: true });
     world.run(86_400_000);
     expect(world.state).toBe('Paused/PausedBySpec 50% route 50%');
