@@ -5,6 +5,7 @@ import { braked, findBrake, ignored, untilOpen } from './brake.ts';
 import {
   isAsked,
   lower,
+  percentOf,
   running,
   statusOf,
   targetFor,
@@ -139,6 +140,7 @@ export const returning: Question = (observation) => {
   if (found === undefined) return undefined;
   if (isAsked(observation, 'promote-full')) return returnInFull(observation, found);
   const { progress } = found;
+  if (progress.appliedAt === undefined && progress.full !== true) return notRaised(observation, found);
   const text = {
     phase: 'Promoting',
     reason: 'ReturningToStable',
@@ -150,6 +152,24 @@ export const returning: Question = (observation) => {
     leaveReturnStep(observation, found, text)
   );
 };
+
+/**
+ * notRaised forgets that the canary was to get everything again (stable-reverted.ts), which was decided, not made, and is not
+ * wanted any more: the next step goes on from what the route has, or it would be a raise that nothing brakes.
+ */
+function notRaised(observation: Observation, { progress, route }: Running): Decision {
+  const weight = percentOf(route);
+  const now = formatTime(observation.nowMs);
+  const index = indexForWeight(observation.steps, 100 - weight);
+  const message = `Traffic returns to ${observation.stable.service}; the canary stays at ${weight}%.`;
+  return wait(observation, {
+    phase: 'Promoting',
+    reason: 'ReturningToStable',
+    message,
+    weight,
+    progress: { ...progress, index, weight, from: weight, enteredAt: now, appliedAt: now },
+  });
+}
 
 type ReturnText = Pick<StatusChange, 'phase' | 'reason' | 'message'>;
 

@@ -139,6 +139,8 @@ describe('the way back to a stable that is reverted', () => {
     world.step({ crashAfter: 1 });
     expect(world.state).toBe('Succeeded/StableReverted 100% route 80%');
     world.release('stable', 4);
+    world.settle();
+    expect(world.state).toBe('Promoting/ReturningToStable 80% route 80%');
     world.run(600_000);
     expect(world.state).toBe('Succeeded/Returned 0% route 0%');
   });
@@ -207,6 +209,22 @@ describe('the way back to a stable that is reverted', () => {
     world.edit({ paused: false });
     world.run(600_000);
     expect(world.state).toBe('Succeeded/Returned 0% route 0%');
+  });
+
+  it.each(['promote', 'promote-full'])('goes on by %s from what the route has, when the raise was refused', (verb) => {
+    const world = returning();
+    world.run(70_000);
+    expect(world.state).toBe('Promoting/ReturningToStable 50% route 50%');
+    world.isRouteForbidden = true;
+    revert(world);
+    for (let round = 0; round < 3; round += 1) world.step();
+    expect(world.state).toBe('Succeeded/StableReverted 100% route 50%');
+    world.isRouteForbidden = false;
+    world.command(verb);
+    world.settle();
+    expect(world.state).toBe('Succeeded/Returned 0% route 0%');
+    expect(world.routeWrites.at(-1)?.percent).toBe(0);
+    expect(world.notices.map(({ reason }) => reason)).not.toContain('CommandIgnored');
   });
 
   it('goes on from where a person has put the weight', () => {
