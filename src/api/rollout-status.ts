@@ -170,12 +170,14 @@ export interface IdleState {
   readonly routes?: readonly BaselineRoute[];
 }
 
-/** CopyState says that the stable workload has got the judged pod template; absent before, and at rest. */
+/** CopyState says that the stable workload gets the judged pod template, or has got it; absent before, and at rest. */
 export interface CopyState {
   /** Since when stable rolls it out, or is tried again. */
   readonly since: string;
-  /** Hash of what its pod template became, to notice who changes it. */
-  readonly template: string;
+  /** Hash of what its pod template became, to notice who changes it; absent until it is known to be written. */
+  readonly template?: string;
+  /** Hash of its pod template before the write, stored first: after a crash it tells whether the write was made. */
+  readonly before?: string;
 }
 
 /** RolloutStatus is the durable state of the controller and what people read. */
@@ -218,7 +220,7 @@ export interface RolloutStatus {
   readonly unprovenSince?: string;
   /** Revision of the canary's workload when the rollout began, where spec.revision names the release. */
   readonly workloadRevision?: string;
-  /** CopyState says that the stable workload has got the judged pod template; absent before, and at rest. */
+  /** CopyState says that the stable workload gets the judged pod template, or has got it; absent before, and at rest. */
   readonly copy?: CopyState;
   /** With Swap the Service that is stable now, whatever the spec calls it. */
   readonly liveService?: string;

@@ -4,7 +4,7 @@ import type { CallOptions, JsonPatchOperation, ObjectStore } from '../api/object
 import type { Rollout, WorkloadRef } from '../api/rollout.ts';
 import type { RolloutStatus } from '../api/rollout-status.ts';
 import { parseTime } from '../clock.ts';
-import { isSluiceError, type SluiceError } from '../errors.ts';
+import { isSluiceError, type ErrorCode, type SluiceError } from '../errors.ts';
 import { fieldManager } from '../rollout/applied.ts';
 import { isCopyDue, refusedCopy, withTemplate } from '../rollout/copy.ts';
 import type { Decision } from '../rollout/decision.ts';
@@ -29,6 +29,9 @@ const workloadResources: Readonly<Record<WorkloadKind, ResourceKind>> = {
 /** Every decision about a rollout that is copied waits for these reads, also one that takes traffic back: none may take long. */
 const readMs = 2_000;
 
+/** After any other answer the next one may be right: a promote must not send traffic to what nobody has seen. */
+const refusedReads: readonly ErrorCode[] = ['ApiForbidden', 'ApiUnauthorized', 'ApiInvalid', 'ApiNotFound'];
+
 /** readCopy reads what a Copy needs, or says why it cannot; undefined where none is due. What fails here holds up no rollback. */
 export async function readCopy(
   reader: CopyReader,
@@ -42,8 +45,14 @@ export async function readCopy(
     return await read(reader, { rollout, ...pair }, { signal: options.signal, deadlineMs: readMs });
   } catch (error) {
     if (!isSluiceError(error) || isSluiceError(error, 'Aborted')) throw error;
-    return { kind: 'Refused', message: `the workloads cannot be read. ${explain(error)}` };
+    return unreadable(error);
   }
+}
+
+function unreadable(error: SluiceError): CopyObservation {
+  return refusedReads.includes(error.code)
+    ? { kind: 'Refused', message: `the workloads cannot be read. ${explain(error)}` }
+    : { kind: 'Unread', message: `the workloads cannot be read for now. ${error.message}` };
 }
 
 async function read(
@@ -61,9 +70,9 @@ async function read(
   const found = await get(stable);
   if (found === undefined) return { kind: 'Refused', message: `${name} does not exist any more; create it again.` };
   const owners = ownersOf(found);
-  const { copy, workloadRevision, promotedRevision = '' } = rollout.status ?? {};
-  const source = copy === undefined && owners.applier === undefined ? await get(canary) : undefined;
-  const wanted = source && { kind: canary.kind, workload: source, revision: workloadRevision ?? promotedRevision };
+  const { status = {} } = rollout;
+  const source = status.copy?.template === undefined && owners.applier === undefined ? await get(canary) : undefined;
+  const wanted = source && { kind: canary.kind, workload: source, revision: judgedRevision(status) };
   return {
     kind: 'Read',
     workload: name,
@@ -74,6 +83,10 @@ async function read(
     trouble: stable.kind === 'Deployment' ? troubleOf(found) : undefined,
     judged: wanted && (await findTemplate(store, wanted, options)),
   };
+}
+
+function judgedRevision({ workloadRevision, promotedRevision = '' }: RolloutStatus): string {
+  return workloadRevision ?? promotedRevision;
 }
 
 function keyOfRef({ metadata }: Rollout, { name }: WorkloadRef): ObjectKey {

@@ -1,23 +1,26 @@
 /**
  * Copy: when the canary has everything, the pod template that was judged replaces that of the stable workload, which rolls
- * out while it has no traffic; then traffic returns as from a Hold. The write is made once: the same template again is no
- * difference, so that after a crash the workload itself tells that it was made.
+ * out while it has no traffic; then traffic returns as from a Hold. That it will be written is stored first, with what the
+ * template was. The write is made once: the same template again is no difference, so that after a crash the workload itself
+ * tells that it was made.
  */
 import { parseDuration } from '../api/duration.ts';
 import type { Rollout } from '../api/rollout.ts';
 import type { RolloutStatus } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
-import { isAsked, statusOf, touched, wait, whoAsked, type Question, type Touched } from './answer.ts';
+import { isAsked, statusOf, touched, unchanged, wait, whoAsked, type Question, type Touched } from './answer.ts';
 import { braked, findBrake, ignored, untilOpen, type Brake } from './brake.ts';
 import type { Decision } from './decision.ts';
 import { findHindrance, isStableNew, startReturn, tooFewToReturn } from './hold.ts';
-import type { CopyRead, Observation, PodTemplate } from './observation.ts';
+import type { CopyObservation, CopyRead, Observation, PodTemplate } from './observation.ts';
 import { isHolding, nextStatus, type StatusChange } from './status.ts';
 import { hashTemplate, isCopied } from './template.ts';
 import { unprovenChange } from './unproven.ts';
 
 /** Rights may be granted, and a refusal mended, without an event that would tell. */
 const refusedRetryMs = 30_000;
+/** What could not be read for now tells nothing of the rollout of stable either. */
+const unreadRetryMs = 5_000;
 
 /** isCopyDue tells whether a Rollout holds for a Copy, so that the workloads have to be read. */
 export function isCopyDue({ spec, status = {} }: Rollout): boolean {
@@ -35,24 +38,40 @@ export const copying: Question = (observation) => {
   const { copy: seen, rollout } = observation;
   if (found === undefined || seen === undefined || !isCopyDue(rollout)) return undefined;
   if (isAsked(observation, 'retry') && isStuck(found.status)) return tryAgain(observation);
-  if (isAsked(observation, 'promote') || isAsked(observation, 'promote-full')) return promoted(observation, found);
-  if (seen.kind === 'Refused') return failed(observation, seen.message, { requeueAfterMs: refusedRetryMs });
-  if (found.status.copy !== undefined) return rollingOut(observation, found, seen);
-  return isCopied(observation) ? noted(observation, seen.template) : replace(observation, found, seen);
+  const isPromote = isAsked(observation, 'promote') || isAsked(observation, 'promote-full');
+  return isPromote ? promoted(observation, found, seen) : proceed(observation, found, seen);
 };
 
+function proceed(observation: Observation, found: Touched, seen: CopyObservation): Decision {
+  if (seen.kind === 'Refused') return failed(observation, seen.message, { requeueAfterMs: refusedRetryMs });
+  if (seen.kind === 'Unread') return unread(observation, seen.message);
+  if (found.status.copy?.template !== undefined) return rollingOut(observation, found, seen);
+  return isCopied(observation) ? noted(observation, seen.template) : replace(observation, found, seen);
+}
+
 /** promoted sends traffic back to stable as it is, where nothing better can be waited for: a person has looked. */
-function promoted(observation: Observation, found: Touched): Decision {
-  const { copy: seen } = observation;
-  const isHopeless = isStuck(found.status) || seen?.kind === 'Refused' || seen?.applier !== undefined;
-  if (isHopeless || isCopied(observation)) return startReturn(observation, found, true);
+function promoted(observation: Observation, found: Touched, seen: CopyObservation): Decision {
+  const isStopped = isStuck(found.status) || seen.kind === 'Refused';
+  if (seen.kind === 'Unread' && !isStopped)
+    return ignored(observation, `The command ${observation.command?.verb} is not executed: ${seen.message}`);
+  const isManaged = seen.kind === 'Read' && seen.applier !== undefined;
+  if (isStopped || isManaged || isCopied(observation)) return startReturn(observation, found, true);
   const text = `The command ${observation.command?.verb} is not executed: revision ${promotedOf(observation)} has not been copied to ${stableOf(observation)} yet. Traffic returns by itself when it runs there; abort takes it back at once.`;
   return ignored(observation, text);
 }
 
 function tryAgain(observation: Observation): Decision {
   const message = `${whoAsked(observation)} has revision ${promotedOf(observation)} copied to ${stableOf(observation)} again.`;
-  return wait(observation, { phase: 'Promoting', reason: 'Copying', message, copy: null, command: true });
+  // It may have got it: what it is now, and was before, is looked at again.
+  const isWritten = statusOf(observation).copy?.template !== undefined;
+  const copy = isWritten ? { copy: { since: formatTime(observation.nowMs) } } : {};
+  return wait(observation, { phase: 'Promoting', reason: 'Copying', message, ...copy, command: true });
+}
+
+/** unread says so and nothing else: what was waited for has neither come nor failed. */
+function unread(observation: Observation, why: string): Decision {
+  const change = { ...unchanged(observation), message: `The canary keeps everything: ${why}` };
+  return wait(observation, change, { requeueAfterMs: unreadRetryMs });
 }
 
 function replace(observation: Observation, found: Touched, seen: CopyRead): Decision {
@@ -60,6 +79,8 @@ function replace(observation: Observation, found: Touched, seen: CopyRead): Deci
   if (seen.applier !== undefined) return managed(observation, found, seen);
   if (seen.judged === undefined) return failed(observation, goneMessage(observation));
   if (brake !== undefined) return held(observation, brake, `the copy to ${seen.workload}`);
+  const before = hashTemplate(seen.template);
+  if (found.status.copy?.before !== before) return intended(observation, before);
   return {
     kind: 'Copy',
     template: seen.judged,
@@ -67,6 +88,11 @@ function replace(observation: Observation, found: Touched, seen: CopyRead): Deci
     notices: [],
     requeueAfterMs: refusedRetryMs,
   };
+}
+
+/** intended stores that the template will be written: also where the answer is lost, an abort has to know. */
+function intended(observation: Observation, before: string): Decision {
+  return wait(observation, { ...unchanged(observation), copy: { since: formatTime(observation.nowMs), before } });
 }
 
 /** noted stores that the template is there: it was the same before, or a crash took the write of the status. */
@@ -88,7 +114,9 @@ export function refusedCopy(observation: Observation, why: string): RolloutStatu
 
 /** withTemplate is the status after a copy, with what the pod template became by it. */
 export function withTemplate(status: RolloutStatus, template: PodTemplate): RolloutStatus {
-  return status.copy === undefined ? status : { ...status, copy: { ...status.copy, template: hashTemplate(template) } };
+  return status.copy?.template === undefined
+    ? status
+    : { ...status, copy: { ...status.copy, template: hashTemplate(template) } };
 }
 
 /** rollingOut waits until stable runs the template everywhere, and then sends traffic back to it. */

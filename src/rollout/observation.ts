@@ -100,8 +100,11 @@ export interface CopyRead {
   readonly judged: PodTemplate | undefined;
 }
 
-/** CopyObservation is what was read for a Copy, or why it could not be: `message` says what to do. */
-export type CopyObservation = CopyRead | { readonly kind: 'Refused'; readonly message: string };
+/** CopyObservation is what was read for a Copy, or why it could not be: Refused says what to do, Unread is over by itself. */
+export type CopyObservation =
+  | CopyRead
+  | { readonly kind: 'Refused'; readonly message: string }
+  | { readonly kind: 'Unread'; readonly message: string };
 
 /** Observation is the whole input of `decide`; times are milliseconds since the epoch. */
 export interface Observation {

@@ -23,7 +23,7 @@ import { held } from './route.ts';
 import { isHolding, type StatusChange } from './status.ts';
 import { indexForWeight, printStep } from './steps.ts';
 import { isIdleKnown, revisionAtRest } from './swap.ts';
-import { isCopied } from './template.ts';
+import { isCopied, mayBeCopied } from './template.ts';
 
 /** rollBack puts the route back in one patch, before anything else, or says what it is waiting for. */
 export function rollBack(
@@ -115,14 +115,18 @@ export const abortAsked: Question = (observation) => {
   const found = touched(observation);
   if (found === undefined || !isAsked(observation, 'abort')) return undefined;
   if (found.status.progress === undefined && !isHolding(found.status)) return undefined;
-  if (isCopied(observation)) return ignored(observation, copiedMessage(observation));
+  if (mayBeCopied(observation)) return ignored(observation, copiedMessage(observation));
   const message = `Revision ${found.status.revision ?? ''} was aborted by ${whoAsked(observation)} at ${found.status.weight ?? 0}%.`;
   return rollBack(observation, found, { reason: 'Aborted', message, outcome: 'Failed' }, { command: true });
 };
 
-function copiedMessage({ rollout: { spec, status } }: Observation): string {
+function copiedMessage(observation: Observation): string {
+  const { spec, status } = observation.rollout;
   const { kind, name } = spec.stable.workload ?? {};
-  return `The command abort is not executed: ${kind} ${name} has the pod template of revision ${status?.promotedRevision ?? ''} already, so that there is nothing to go back to. Release the version before as a new revision.`;
+  const revision = status?.promotedRevision ?? '';
+  if (isCopied(observation))
+    return `The command abort is not executed: ${kind} ${name} has the pod template of revision ${revision} already, so that there is nothing to go back to. Release the version before as a new revision.`;
+  return `The command abort is not executed: ${kind} ${name} may have the pod template of revision ${revision} already: nobody can tell now whether it was written. Give abort again in a moment.`;
 }
 
 /** revisionChanged ends a rollout whose canary is not what it was: the next one starts from the first step. */
@@ -149,7 +153,7 @@ export const canaryLost: Question = (observation) => {
 function lossOf(observation: Observation, { status, route }: Touched): RollbackCause {
   const { service } = observation.canary;
   const { progress, weight = 0 } = status;
-  if (progress?.direction === 'Return' || isCopied(observation)) {
+  if (progress?.direction === 'Return' || mayBeCopied(observation)) {
     const message = `Service ${service} has no ready endpoint any more; stable has all traffic.`;
     return { reason: 'Reverted', message, outcome: 'Reverted' };
   }

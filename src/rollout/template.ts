@@ -12,10 +12,21 @@ export function hashTemplate({ annotations, spec }: PodTemplate): string {
 }
 
 /**
- * isCopied tells whether the stable workload has got the judged template, so that nothing older is left to go back to.
- * The write of the status may be missing after a crash: then the template itself says so.
+ * isCopied tells whether the stable workload has got the judged template. The write of the status may be missing after a
+ * crash: then the template itself says so.
  */
 export function isCopied({ rollout, copy }: Pick<Observation, 'rollout' | 'copy'>): boolean {
-  if (rollout.status?.copy !== undefined) return true;
+  if (rollout.status?.copy?.template !== undefined) return true;
   return copy?.kind === 'Read' && copy.judged !== undefined && isSame(copy.template, copy.judged);
+}
+
+/**
+ * mayBeCopied tells whether it may have got it, so that nothing older is left to go back to: the write was about to be made,
+ * and the template is another one since, as admission may have made it, or cannot be read.
+ */
+export function mayBeCopied(observation: Pick<Observation, 'rollout' | 'copy'>): boolean {
+  const { copy, rollout } = observation;
+  const stored = rollout.status?.copy;
+  if (stored === undefined || isCopied(observation)) return isCopied(observation);
+  return copy?.kind !== 'Read' || hashTemplate(copy.template) !== stored.before;
 }

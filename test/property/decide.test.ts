@@ -41,6 +41,7 @@ type Event =
   | { readonly type: 'Forbid'; readonly isForbidden: boolean }
   | { readonly type: 'ForbidCopy'; readonly isForbidden: boolean }
   | { readonly type: 'Manage'; readonly applier: string | undefined }
+  | { readonly type: 'Reading'; readonly reading: World['copyReading'] }
   | { readonly type: 'RollOut' }
   | { readonly type: 'LoseStatus' }
   | { readonly type: 'NewerSchema' }
@@ -123,6 +124,12 @@ const anyEvents = fc.array(
       arbitrary: fc
         .constantFrom(undefined, 'argocd-controller')
         .map((applier) => ({ type: 'Manage', applier }) as const),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .constantFrom<World['copyReading']>('Read', 'Read', 'Unread', 'Refused')
+        .map((reading) => ({ type: 'Reading', reading }) as const),
     },
     { weight: 1, arbitrary: fc.boolean().map((isThere) => ({ type: 'Middleware', isThere }) as const) },
     {
@@ -245,6 +252,9 @@ const happenings: Happenings = {
   },
   Manage: (world, { applier }) => {
     world.applier = applier;
+  },
+  Reading: (world, { reading }) => {
+    world.copyReading = reading;
   },
   RollOut: (world) => world.rollOutStable(),
   LoseStatus: (world) => world.loseStatus(),
@@ -740,7 +750,13 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           checked(world, ({ observation, decision }) => {
             if (decision.kind !== 'Copy') return;
             const { status, spec } = observation.rollout;
-            expect([status?.weight, status?.progress, status?.copy], world.state).toEqual([100, undefined, undefined]);
+            expect([status?.weight, status?.progress, status?.copy?.template], world.state).toEqual([
+              100,
+              undefined,
+              undefined,
+            ]);
+            // What it was is known before it is written.
+            expect(status?.copy?.before, world.state).toBeDefined();
             expect([spec.paused, status?.pause, observation.calendar.kind, applier]).toEqual([
               false,
               undefined,
@@ -758,19 +774,27 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
     );
   });
 
-  it('takes no traffic back to stable by abort once that has the new template', () => {
+  it('takes no traffic back to stable by abort once that has the new template, after a crash neither', () => {
+    const crashes = fc.array(fc.constantFrom<(number | undefined)[]>(undefined, 0, 1), { minLength: 1, maxLength: 10 });
     fc.assert(
-      fc.property(beginnings, anyEvents, (beginning, events) => {
+      fc.property(beginnings, anyEvents, crashes, (beginning, events, plan) => {
         const world = begin({ ...beginning, mode: 'Copy' });
-        for (const event of events) {
+        const expectNotAborted = ({ observation, decision }: Stepped): void => {
+          const { progress, promotedRevision = '', copy } = observation.rollout.status ?? {};
+          if (decision.kind === 'Raise' && progress === undefined) world.templateWrites.length = 0;
+          // Of a route that is gone there is nothing to take.
+          if (observation.route === undefined || progress?.direction === 'Back' || !('status' in decision)) return;
+          const judged = `shop:${promotedRevision.split('-')[1]}`;
+          const isThere = world.templateWrites.includes(judged) && world.stableImage === judged;
+          const isWritten = progress?.direction === 'Forward' ? copy?.template !== undefined : isThere;
+          const { reason, progress: after } = decision.status;
+          if (isWritten) expect([reason, after?.cause?.reason], world.state).not.toContain('Aborted');
+        };
+        for (const [index, event] of events.entries()) {
           happen(world, event);
-          checked(world, ({ observation, decision }) => {
-            const { copy, progress } = observation.rollout.status ?? {};
-            // Of a route that is gone there is nothing to take.
-            if (observation.route === undefined || copy === undefined) return;
-            if (progress?.direction === 'Back' || !('status' in decision)) return;
-            expect(decision.status.reason, world.state).not.toBe('Aborted');
-          });
+          const crashAfter = plan[index % plan.length];
+          if (crashAfter !== undefined && world.rollout !== undefined) expectNotAborted(world.step({ crashAfter }));
+          checked(world, expectNotAborted);
         }
       }),
       runs,
@@ -854,7 +878,7 @@ function calm(world: World, minute: number): void {
   if (world.ingressRoute === undefined) world.recreateRoute();
   Object.assign(world.endpoints, { stable: 5, canary: 5 });
   Object.assign(world, { verdict: 'Pass', isRouteForbidden: false, freezes: [], replicas: undefined });
-  Object.assign(world, { isTemplateForbidden: false, applier: undefined });
+  Object.assign(world, { isTemplateForbidden: false, applier: undefined, copyReading: 'Read' });
   world.middlewares = ['mark'];
   for (const arm of ['stable', 'canary'] as const) world.release(arm, 9);
   world.edit({

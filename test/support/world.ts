@@ -96,6 +96,8 @@ export class World {
   applier: string | undefined;
   /** isTemplateForbidden makes the API server refuse every write of stable's pod template. */
   isTemplateForbidden = false;
+  /** copyReading is what comes of reading the workloads for a Copy. */
+  copyReading: CopyObservation['kind'] = 'Read';
   /** templateWrites are the images that Sluice gave stable. */
   readonly templateWrites: string[] = [];
   /** beforeRouteWrite runs once, between the decision and the next write of the route: somebody is faster. */
@@ -287,9 +289,11 @@ export class World {
 
   #copy(rollout: Rollout): CopyObservation | undefined {
     if (!isCopyDue(rollout)) return undefined;
+    const { copyReading: kind } = this;
+    if (kind !== 'Read') return { kind, message: 'the workloads cannot be read. No.' };
     const { stable } = this.#workloads;
     const { promotedRevision = '', copy } = rollout.status ?? {};
-    const isWanted = copy === undefined && this.applier === undefined;
+    const isWanted = copy?.template === undefined && this.applier === undefined;
     return {
       kind: 'Read',
       workload: `${stable.kind} shop-stable`,

@@ -134,6 +134,8 @@ describe('what is read for a Copy', () => {
     expect(store.reads).toEqual([]);
     await read({ copy: { since: '2026-11-21T09:00:00Z', template: '1' } });
     expect(store.reads).toEqual(['get Deployment']);
+    await read({ copy: { since: '2026-11-21T09:00:00Z', before: '1' } });
+    expect(store.reads).toEqual(['get Deployment', 'get Deployment', 'get Deployment']);
   });
 
   it.each([
@@ -187,10 +189,11 @@ describe('what is read for a Copy', () => {
       kind: 'Refused',
       message: `the workloads cannot be read. Apply manifests/overlays/copy, which gives the controller the right: ${forbidden}`,
     });
-    expect(await refusedBy(new SluiceError('ApiFailed', 'no etcd'))).toEqual({
-      kind: 'Refused',
-      message: 'the workloads cannot be read. no etcd',
-    });
+    for (const code of ['ApiFailed', 'ApiTimeout', 'ApiUnreachable', 'ApiThrottled'] as const)
+      expect(await refusedBy(new SluiceError(code, 'no etcd'))).toEqual({
+        kind: 'Unread',
+        message: 'the workloads cannot be read for now. no etcd',
+      });
     await expect(refusedBy(new SluiceError('Aborted', 'stopped'))).rejects.toThrow('stopped');
     store.remove(resources.deployments, 'web/shop-stable');
     expect(await read()).toMatchObject({ kind: 'Refused', message: expect.stringContaining('create it again') });

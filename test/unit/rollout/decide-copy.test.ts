@@ -233,7 +233,7 @@ describe('a command during a Copy', () => {
       world.advance(1_000);
       for (let write = 0; write < 4 && world.templateWrites.length === 0; write += 1) world.step({ crashAfter: 1 });
     }
-    expect([world.templateWrites, world.status.copy]).toEqual([['shop:2'], undefined]);
+    expect([world.templateWrites, world.status.copy?.template]).toEqual([['shop:2'], undefined]);
     world.command('abort');
     world.settle();
     expect(world.notices.at(-1)?.message).toContain('has the pod template of revision canary-2 already');
@@ -243,6 +243,75 @@ describe('a command during a Copy', () => {
     world.command('abort');
     world.settle();
     expect(world.state).toBe('Promoting/ReturningToStable 80% route 80%');
+  });
+
+  it.each([
+    [0, 'Unread'],
+    [0, 'Refused'],
+    [1, 'Unread'],
+    [1, 'Refused'],
+  ] as const)(
+    'abort after a crash %i writes into the copy is refused while the template is %s, and decided when it can be read',
+    (crashAfter, reading) => {
+      const world = promoted();
+      while (world.status.copy === undefined) {
+        world.advance(1_000);
+        world.step();
+      }
+      expect(world.templateWrites).toEqual([]);
+      world.step({ crashAfter });
+      expect(world.templateWrites).toHaveLength(crashAfter);
+      world.copyReading = reading;
+      world.command('abort');
+      world.settle();
+      expect(world.percent).toBe(100);
+      expect(world.notices.at(-1)?.message).toContain('may have the pod template of revision canary-2 already');
+      world.copyReading = 'Read';
+      world.command('abort');
+      world.settle();
+      expect(world.percent).toBe(crashAfter === 0 ? 0 : 100);
+      expect(world.templateWrites).toHaveLength(crashAfter);
+    },
+  );
+
+  it.each(['promote', 'promote-full'])('%s is refused while the workloads cannot be read for now', (verb) => {
+    const world = promoted();
+    world.copyReading = 'Unread';
+    world.run(100_000);
+    expect(world.state).toBe('Promoting/Copying 100% route 100%');
+    expect(world.status.message).toBe('The canary keeps everything: the workloads cannot be read. No.');
+    expect(world.step().decision).toMatchObject({ requeueAfterMs: 5_000 });
+    world.command(verb);
+    world.settle();
+    expect(world.percent).toBe(100);
+    expect(world.notices.at(-1)?.reason).toBe('CommandIgnored');
+    world.copyReading = 'Read';
+    world.run(5_000);
+    expect(world.state).toBe('Promoting/Copied 100% route 100%');
+  });
+
+  it('promote goes on where what failed cannot be read for now', () => {
+    const world = copied({ spec: { steps, promotion: { mode: 'Copy' }, progressDeadline: '10m' } });
+    world.run(700_000);
+    expect(world.state).toBe('Degraded/CopyFailed 100% route 100%');
+    world.copyReading = 'Unread';
+    world.run(60_000);
+    expect(world.state).toBe('Degraded/CopyFailed 100% route 100%');
+    world.command('promote');
+    world.settle();
+    expect(world.state).toBe('Promoting/ReturningToStable 80% route 80%');
+  });
+
+  it('abort is refused also while a retry has not looked at the template yet', () => {
+    const world = copied({ spec: { steps, promotion: { mode: 'Copy' }, progressDeadline: '10m' } });
+    world.run(700_000);
+    world.copyReading = 'Unread';
+    world.command('retry');
+    world.settle();
+    world.command('abort');
+    world.settle();
+    expect(world.state).toBe('Promoting/Copying 100% route 100%');
+    expect(world.notices.at(-1)?.reason).toBe('CommandIgnored');
   });
 
   it('retry after CopyFailed counts the deadline anew, and writes nothing twice', () => {
