@@ -95,6 +95,7 @@ export function held(
 ): StatusChange {
   const now = formatTime(observation.nowMs);
   const { reason, message, weight } = why;
+  const isForward = found?.status.progress?.direction === 'Forward';
   const progress: RolloutProgress = {
     direction: 'Forward',
     index: indexForWeight(observation.steps, weight),
@@ -105,9 +106,9 @@ export function held(
     appliedAt: now,
     plan: describePlan(observation.steps),
     hold: { reason, message, since: now },
-    ...readySeen(found?.status.progress),
+    // On the way back the endpoints that were counted are the canary's.
+    ...(isForward ? readySeen(found?.status.progress) : {}),
   };
-  const isForward = found?.status.progress?.direction === 'Forward';
   return { phase: 'Paused', reason, message, weight, progress, ...(isForward ? {} : onTheWayAgain(observation)) };
 }
 

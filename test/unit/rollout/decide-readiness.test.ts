@@ -42,6 +42,17 @@ describe('a canary that is too small', () => {
     expect(world.state).toBe('Succeeded/Holding 100% route 100%');
   });
 
+  it('is not measured by itself, where it was on the way back when the route was created again', () => {
+    const world = worldWith({ stable: 4, canary: 10 });
+    world.run(600_000);
+    world.release('stable', 2);
+    world.settle();
+    expect(world.status.progress).toMatchObject({ direction: 'Return', mostReady: 10 });
+    world.recreateRoute();
+    world.settle();
+    expect(world.status).toMatchObject({ reason: 'RouteRecreated', progress: { mostReady: 4 } });
+  });
+
   it('does not grow with a surge of stable that lasts less than a minute', () => {
     const world = worldWith({ stable: 10, canary: 5 });
     world.run(65_000);
