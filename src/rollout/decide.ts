@@ -35,6 +35,7 @@ import {
   restorePending,
   revisionChanged,
   rollbackPending,
+  untilRestored,
 } from './rollback.ts';
 import { drifted, stableLost } from './drift.ts';
 import { withExposure } from './exposure.ts';
@@ -142,9 +143,14 @@ const questions: readonly Question[] = [
 export function decide(observation: Observation): Decision {
   for (const question of questions) {
     const decision = question(observation);
-    if (decision !== undefined) return withExposure(observation, answered(observation, fence(observation, decision)));
+    if (decision !== undefined) return completed(observation, answered(observation, fence(observation, decision)));
   }
-  return withExposure(observation, wait(observation, unchanged(observation)));
+  return completed(observation, wait(observation, unchanged(observation)));
+}
+
+/** completed adds what depends on no question: the match route, and when to look for a raise that was late. */
+function completed(observation: Observation, decision: Decision): Decision {
+  return withExposure(observation, untilRestored(observation, decision));
 }
 
 /** These answer a command also where something else decides, and go on deciding: a rollback that waits, a stable that is gone. */

@@ -20,7 +20,7 @@ import { ignored } from './brake.ts';
 import type { Decision } from './decision.ts';
 import type { Observation } from './observation.ts';
 import { held } from './route.ts';
-import { isHolding, type StatusChange } from './status.ts';
+import { isAtRest, isHolding, type StatusChange } from './status.ts';
 import { indexForWeight, printStep } from './steps.ts';
 import { isIdleKnown, revisionAtRest } from './swap.ts';
 import { isCopied, mayBeCopied } from './template.ts';
@@ -54,8 +54,20 @@ function mayStillBeRaised(observation: Observation, { status: { progress }, targ
   return isUnseen && isRecentlyRaised(observation, target);
 }
 
-function isRecentlyRaised({ nowMs }: Observation, { raisedAt }: RolloutTarget): boolean {
-  return nowMs < (parseTime(raisedAt) ?? 0) + maxRequestMs;
+function isRecentlyRaised({ nowMs }: Observation, target: RolloutTarget): boolean {
+  return nowMs < lateUntilMs(target);
+}
+
+function lateUntilMs({ raisedAt }: RolloutTarget): number {
+  return (parseTime(raisedAt) ?? 0) + maxRequestMs;
+}
+
+/** untilRestored looks at rest again when such a raise can come no more: nothing else would let go of the route then. */
+export function untilRestored({ nowMs }: Observation, decision: Decision): Decision {
+  if (decision.kind !== 'Wait' || decision.status.target === undefined || !isAtRest(decision.status)) return decision;
+  const leftMs = lateUntilMs(decision.status.target) - nowMs;
+  if (leftMs <= 0) return decision;
+  return { ...decision, requeueAfterMs: Math.min(decision.requeueAfterMs ?? Infinity, leftMs) };
 }
 
 /** standBy takes stable's entry out meanwhile: listed without a ready endpoint it makes Traefik drop the whole route. */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../src/analysis/verdict.ts';
+import type { RolloutStatus } from '../../src/api/rollout-status.ts';
 import type { Route } from '../../src/api/traefik.ts';
 import { isStuck } from '../../src/rollout/copy.ts';
 import { decide } from '../../src/rollout/decide.ts';
@@ -518,9 +519,12 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
         world.freezes = [{ fromMs: world.nowMs, toMs: world.nowMs + 60_000, reason: undefined }];
         for (const event of events) {
           happen(world, event);
+          let again: number | undefined;
           checked(world, ({ decision }) => {
-            if ('requeueAfterMs' in decision) expect(decision.requeueAfterMs ?? 1, world.state).toBeGreaterThan(0);
+            again = 'requeueAfterMs' in decision ? decision.requeueAfterMs : undefined;
+            expect(again ?? 1, world.state).toBeGreaterThan(0);
           });
+          expectLateRaiseLookedFor(world, again);
           const { opensAt, waitingSince, phase, progress } = world.status;
           if (world.rollout === undefined || world.isRouteForbidden) continue;
           if (opensAt !== undefined) expect(Date.parse(opensAt), world.state).toBeGreaterThan(world.nowMs);
@@ -780,15 +784,12 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
       fc.property(beginnings, anyEvents, crashes, (beginning, events, plan) => {
         const world = begin({ ...beginning, mode: 'Copy' });
         const expectNotAborted = ({ observation, decision }: Stepped): void => {
-          const { progress, promotedRevision = '', copy } = observation.rollout.status ?? {};
-          if (decision.kind === 'Raise' && progress === undefined) world.templateWrites.length = 0;
+          const { status = {} } = observation.rollout;
+          if (decision.kind === 'Raise' && status.progress === undefined) world.templateWrites.length = 0;
           // Of a route that is gone there is nothing to take.
-          if (observation.route === undefined || progress?.direction === 'Back' || !('status' in decision)) return;
-          const judged = `shop:${promotedRevision.split('-')[1]}`;
-          const isThere = world.templateWrites.includes(judged) && world.stableImage === judged;
-          const isWritten = progress?.direction === 'Forward' ? copy?.template !== undefined : isThere;
-          const { reason, progress: after } = decision.status;
-          if (isWritten) expect([reason, after?.cause?.reason], world.state).not.toContain('Aborted');
+          if (observation.route === undefined || !('status' in decision) || !hasCopied(world, status)) return;
+          const { reason, progress } = decision.status;
+          expect([reason, progress?.cause?.reason], world.state).not.toContain('Aborted');
         };
         for (const [index, event] of events.entries()) {
           happen(world, event);
@@ -917,6 +918,22 @@ function expectMatchRouteInPlace(world: World): void {
 /** isHelpless is where the canary may have more than it should, because there is nowhere else to send the traffic. */
 function isHelpless(world: World): boolean {
   return world.ready.stable === 0 || world.isRouteForbidden;
+}
+
+/** expectLateRaiseLookedFor: a raise that was sent before the rollout came to rest may still be made for 70 s. */
+function expectLateRaiseLookedFor(world: World, againMs: number | undefined): void {
+  if (world.rollout?.metadata.deletionTimestamp !== undefined || !isAtRest(world.status) || world.isRouteForbidden)
+    return;
+  const leftMs = Date.parse(world.status.target?.raisedAt ?? '') + 70_000 - world.nowMs;
+  if (leftMs > 0) expect(againMs, world.state).toBeLessThanOrEqual(leftMs);
+}
+
+/** hasCopied tells whether stable has a template that Sluice gave it, while that is all there is to go back to. */
+function hasCopied(world: World, { progress, promotedRevision = '', copy }: RolloutStatus): boolean {
+  const judged = `shop:${promotedRevision.split('-')[1]}`;
+  if (progress?.direction === 'Back') return false;
+  if (progress?.direction === 'Forward') return copy?.template !== undefined;
+  return world.templateWrites.includes(judged) && world.stableImage === judged;
 }
 
 /** expectAtRest: as it was before the first touch; where the services take turns, with the live one in the place of stable. */

@@ -254,3 +254,18 @@ describe('stable without endpoints', () => {
     expect(world.status.weight).toBe(100);
   });
 });
+
+describe('a first raise that was decided and not seen', () => {
+  it('is looked for until it can come no more; then the route is let go', () => {
+    const world = new World({ spec: { steps: [{ weight: 20, duration: '1m' }] } });
+    while (world.status.progress === undefined) world.step({ crashAfter: 1 });
+    world.command('abort');
+    world.settle();
+    expect(world.state).toBe('Failed/Aborted 0% route 0%');
+    expect(world.status.target).toBeDefined();
+    expect(world.step().decision).toMatchObject({ kind: 'Wait', requeueAfterMs: 70_000 });
+    world.run(70_000);
+    expect(world.status.target).toBeUndefined();
+    expect(world.rollout?.metadata.finalizers).toEqual([]);
+  });
+});
