@@ -69,6 +69,8 @@ export interface RolloutTarget {
   readonly route: string;
   /** The only rule that takes part; every one that lists either service where left out. */
   readonly match?: string;
+  /** Hashes of the other rules that list either service, so that none of them is taken for the named one, edited. */
+  readonly others?: readonly string[];
   /** Its UID. */
   readonly uid: string;
   /** TargetMember is one service of the pair as it was when the rollout began. */

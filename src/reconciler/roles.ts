@@ -101,8 +101,9 @@ export function resolvePair({ metadata, spec, status }: Rollout, caches: Caches)
 
 /** pairIn is the pair, with the rules of the route that are in question where the Rollout names one. */
 export function pairIn({ spec, status }: Rollout, route: RouteObject | undefined, pair: Pair): Pair {
-  const isTouched = status?.target !== undefined;
-  const wanted = (status?.target ?? spec.route).match;
+  const target = status?.target;
+  const wanted = (target ?? spec.route).match;
   if (wanted === undefined) return pair;
-  return { ...pair, rules: rulesInQuestion(route?.routes ?? [], wanted, { pair, isTouched }) };
+  const others = target && (target.others ?? []);
+  return { ...pair, rules: rulesInQuestion(route?.routes ?? [], wanted, { pair, others }) };
 }

@@ -14,6 +14,7 @@ import {
   type Touched,
 } from './answer.ts';
 import type { Observation, RouteObservation } from './observation.ts';
+import { otherRules, withOtherRules } from './other-rules.ts';
 import { readySeen } from './readiness.ts';
 import { workloadsNow } from './renewal.ts';
 import { routeNameOf } from './route-name.ts';
@@ -68,17 +69,26 @@ export const routeRecreated: Question = (observation) => {
   const found = touched(observation);
   if (found === undefined || found.route.uid === found.target.uid) return undefined;
   if (isAtRest(found.status)) return wait(observation, { ...unchanged(observation), target: null });
-  const target = { ...found.target, uid: found.route.uid, baseline: baselineOf(observation, found.route) };
+  const { others: _others, ...known } = found.target;
+  const { uid, routes } = found.route;
+  const target = {
+    ...known,
+    ...otherRules(routes, observation.pair),
+    uid,
+    baseline: baselineOf(observation, found.route),
+  };
   if (found.status.progress?.direction === 'Back') return wait(observation, { ...unchanged(observation), target });
   const weight = percentOf(found.route);
   const message = `${routeNameOf(found.target)} was deleted and created again; the canary is at ${weight}%. Promote to go on from there, or abort.`;
   return wait(observation, { ...held(observation, found, { reason: 'RouteRecreated', message, weight }), target });
 };
 
-/** ruleAdded stores how a rule was that came to list the pair in mid-rollout, before anything is written into it. */
+/** ruleAdded stores how a rule was that came to list the pair in mid-rollout, before anything is written into it, or that it is none of ours. */
 export const ruleAdded: Question = (observation) => {
   const found = touched(observation);
-  const target = found === undefined ? undefined : extendTarget(observation, found.target);
+  const target =
+    found &&
+    (extendTarget(observation, found.target) ?? withOtherRules(found.route.routes, observation.pair, found.target));
   return target === undefined ? undefined : wait(observation, { ...unchanged(observation), target });
 };
 

@@ -7,6 +7,7 @@ import { awaitEndpoints } from './deadline.ts';
 import type { Decision } from './decision.ts';
 import type { Observation, Problem, RouteObservation } from './observation.ts';
 import { openedMs } from './opening.ts';
+import { otherRules } from './other-rules.ts';
 import { baselineOf, held } from './route.ts';
 import { targetOf } from './route-name.ts';
 import { describePlan } from './steps.ts';
@@ -78,6 +79,7 @@ export function newTarget(observation: Observation, route: RouteObservation): Ro
   const { stable, canary } = observation.rollout.spec;
   return {
     ...targetOf(observation.rollout.spec.route),
+    ...otherRules(route.routes, observation.pair),
     uid: route.uid,
     stable: { service: stable.service, ...(stable.port === undefined ? {} : { port: stable.port }) },
     canary: { service: canary.service, ...(canary.port === undefined ? {} : { port: canary.port }) },

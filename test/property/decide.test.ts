@@ -10,7 +10,7 @@ import { hasUnprovenRevision } from '../../src/rollout/promoted.ts';
 import { isAtRest, isHolding, statusSchema } from '../../src/rollout/status.ts';
 import type { PlannedStep } from '../../src/rollout/steps.ts';
 import { roleOf } from '../../src/traffic/split.ts';
-import { rolloutSpec, shopPair, shopRoutes } from '../support/rollout-builders.ts';
+import { rolloutSpec, shopPair, shopRoutes, type WrittenSpec } from '../support/rollout-builders.ts';
 import { World, type Stepped } from '../support/world.ts';
 
 type Kind = Verdict['kind'];
@@ -37,6 +37,7 @@ type Event =
   | { readonly type: 'Replicas'; readonly kinds: readonly ReplicaFinding['kind'][] | undefined }
   | { readonly type: 'Conflict' }
   | { readonly type: 'AddRule' }
+  | { readonly type: 'DropRule' }
   | { readonly type: 'MatchRoute'; readonly change: 'Deleted' | 'Edited' }
   | { readonly type: 'Middleware'; readonly isThere: boolean }
   | { readonly type: 'Forbid'; readonly isForbidden: boolean }
@@ -105,6 +106,8 @@ const own: readonly fc.WeightedArbitrary<Event>[] = [
 const ownEvents = fc.array(fc.oneof(...own), { minLength: 1, maxLength: 30 });
 const addRule = fc.constant({ type: 'AddRule' } as const);
 const ownAndNewRules = fc.array(fc.oneof(...own, { weight: 1, arbitrary: addRule }), { minLength: 1, maxLength: 30 });
+const dropRule = fc.constant({ type: 'DropRule' } as const);
+const ownAndNoRules = fc.array(fc.oneof(...own, { weight: 1, arbitrary: dropRule }), { minLength: 1, maxLength: 30 });
 const anyEvents = fc.array(
   fc.oneof(
     ...own,
@@ -161,6 +164,7 @@ const listingCanary: readonly Route[] = [
   },
   { match: 'Host(`other.example`)', services: [{ name: 'other', port: 80 }] },
 ];
+const shopRule = 'Host(`shop.example`)';
 const addedRule: Route = { match: 'Host(`added.example`)', services: [{ name: 'shop-stable', port: 80 }] };
 
 /** Beginning is the route of the user, and how long the rollout has run undisturbed when the first event happens. */
@@ -190,8 +194,9 @@ const matching = {
   middlewares: [{ name: 'mark' }],
 };
 
-function begin({ routes, ranMs, mode, isMatched }: Beginning): World {
-  const world = new World({ routes, spec: { steps, promotion: { mode }, ...(isMatched ? { canary: matching } : {}) } });
+function begin({ routes, ranMs, mode, isMatched }: Beginning, spec: WrittenSpec = {}): World {
+  const canary = isMatched ? { canary: matching } : {};
+  const world = new World({ routes, spec: { steps, promotion: { mode }, ...canary, ...spec } });
   world.middlewares = ['mark'];
   if (ranMs > 0) world.run(Math.min(ranMs, 400_000));
   if (ranMs > 400_000) {
@@ -231,6 +236,11 @@ const happenings: Happenings = {
     const isThere = world.routes.some(({ match }) => match === addedRule.match);
     if (!isThere) world.writeRoutes('helm', [...world.routes, addedRule]);
   },
+  DropRule: (world) =>
+    world.writeRoutes(
+      'helm',
+      world.routes.filter(({ match }) => match !== shopRule),
+    ),
   Replicas: (world, { kinds }) => {
     const sinceMs = world.nowMs;
     world.replicas = kinds?.map((kind, index) => ({ name: `t${index}`, kind, message: `is ${kind}`, sinceMs }));
@@ -680,6 +690,22 @@ describe('decide, acted out in a world where anything may happen', { timeout: 90
           happen(world, event);
           checked(world, () => undefined);
           expectUsable(world);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it('writes into no other rule than the one that it names, whatever becomes of that', () => {
+    fc.assert(
+      fc.property(beginnings, ownAndNoRules, (beginning, events) => {
+        const routes = [...beginning.routes, addedRule];
+        const world = begin({ ...beginning, routes }, { route: { name: 'shop', match: shopRule } });
+        for (const event of events) {
+          happen(world, event);
+          checked(world, () => undefined);
+          const others = world.routes.filter(({ match }) => match !== shopRule);
+          expect(others, world.state).toEqual(routes.filter(({ match }) => match !== shopRule));
         }
       }),
       runs,

@@ -6,6 +6,7 @@ import type { RolloutTarget } from '../../../src/api/rollout-status.ts';
 import type { Route, RouteService, TraefikService } from '../../../src/api/traefik.ts';
 import { armNames, observe, readScene, type Scene } from '../../../src/reconciler/observe.ts';
 import type { Observation } from '../../../src/rollout/observation.ts';
+import { hashRule } from '../../../src/rollout/other-rules.ts';
 import { rollout } from '../../support/rollout-builders.ts';
 import { openWorld, shopRoute, type World } from './cluster.ts';
 import type { MemoryStore } from './memory-store.ts';
@@ -250,6 +251,15 @@ describe('a Rollout on one rule', () => {
       store.put(resources.ingressRoutes, shopRoute(routes)),
     );
     expect(scene.pair.rules).toEqual(rules);
+  });
+
+  it('that is gone is none of those that were there beside it', async () => {
+    const [known, edited] = [rule('A', [stable]), rule('B', [stable])];
+    const touched = on({ match: other }, { match: other, others: [hashRule('A')] });
+    const put = (routes: readonly Route[]) =>
+      see(touched, (store) => store.put(resources.ingressRoutes, shopRoute(routes)));
+    expect((await put([known])).scene.pair.rules).toEqual([]);
+    expect((await put([known, edited])).scene.pair.rules).toEqual(['B']);
   });
 
   it.each([
