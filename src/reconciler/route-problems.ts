@@ -3,8 +3,9 @@ import type { Rollout } from '../api/rollout.ts';
 import type { RouteService } from '../api/traefik.ts';
 import type { Problem } from '../rollout/observation.ts';
 import { parseRule } from '../rule/parse.ts';
+import { weightOf } from '../traffic/entry.ts';
 import { apiVersionOf, routeIn, routeResources, type RouteObject } from '../traffic/route-object.ts';
-import { readSplit, type Pair } from '../traffic/split.ts';
+import { listsPair, readSplit, roleOf, type Pair } from '../traffic/split.ts';
 import type { Caches } from './caches.ts';
 
 /** RouteProblemInput is what the problems of a route are found in; `route` is undefined where it does not exist. */
@@ -18,7 +19,8 @@ export interface RouteProblemInput {
 /** findRouteProblems returns the most basic thing that a person has to change about the route, or about its name. */
 export function findRouteProblems({ rollout, route, pair, caches }: RouteProblemInput): readonly Problem[] {
   if (route === undefined) return [notFound(rollout, caches)];
-  const problem = notWeighted(route) ?? ruleNotFound(rollout, route, pair) ?? notListed(route, pair);
+  const problem =
+    notWeighted(route) ?? ruleNotFound(rollout, route, pair) ?? notListed(route, pair) ?? withoutWeight(route, pair);
   return problem === undefined ? [] : [problem];
 }
 
@@ -63,6 +65,19 @@ function notListed({ resource, object, routes }: RouteObject, pair: Pair): Probl
   const place = resource.kind === 'IngressRoute' ? 'a rule' : 'spec.weighted.services';
   const message = `${resource.kind} ${object.metadata.name} lists neither ${pair.stable.service} nor ${pair.canary.service}${where} with the ports of the Rollout; it lists ${listed.join(', ') || 'no service'}. Add ${pair.stable.service} to ${pair.rules === undefined ? place : 'that rule'}.`;
   return { reason: 'ServiceNotInRoute', message };
+}
+
+/** withoutWeight: where nobody reaches the pair there is nothing to share, and a weight would let them. */
+function withoutWeight({ resource, object, routes }: RouteObject, pair: Pair): Problem | undefined {
+  const lists = routes.filter((route) => listsPair(route, pair)).map(({ services = [] }) => services);
+  // A rule with one service needs no balancer; a weighted TraefikService always has one (Traefik 3.6, loadbalancer/wrr).
+  const isOff = (services: readonly RouteService[]): boolean =>
+    (resource.kind === 'TraefikService' || services.length > 1) &&
+    services.every((entry) => roleOf(entry, pair) === undefined || weightOf(entry) <= 0);
+  if (!lists.every(isOff)) return undefined;
+  const { stable, canary } = pair;
+  const message = `${resource.kind} ${object.metadata.name} gives ${stable.service} and ${canary.service} no weight, so that nobody reaches them by it. Give ${stable.service} a weight.`;
+  return { reason: 'RouteWithoutWeight', message };
 }
 
 function written({ name, port }: RouteService): string {

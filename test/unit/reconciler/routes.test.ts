@@ -119,6 +119,52 @@ describe('a Rollout on a TraefikService', () => {
     );
   });
 
+  it.each<[string, readonly RouteService[], boolean]>([
+    ['the only one is off', [{ ...stable, weight: 0 }], true],
+    [
+      'both are off',
+      [
+        { ...stable, weight: 0 },
+        { ...canary, weight: 0 },
+        { name: 'legacy', weight: 1 },
+      ],
+      true,
+    ],
+    ['stable alone has no weight of its own', [stable], false],
+    [
+      'the canary is off',
+      [
+        { ...stable, weight: 1 },
+        { ...canary, weight: 0 },
+      ],
+      false,
+    ],
+  ])('is touched only where somebody reaches the pair: %s', async (_name, services, isProblem) => {
+    const { scene } = await see(on({ kind: 'TraefikService' }), (store) =>
+      store.put(resources.traefikServices, traefikService({ weighted: { services } })),
+    );
+    const message =
+      'TraefikService shop gives shop-stable and shop-canary no weight, so that nobody reaches them by it. Give shop-stable a weight.';
+    expect(scene.problems).toEqual(isProblem ? [{ reason: 'RouteWithoutWeight', message }] : []);
+  });
+
+  it.each<[string, readonly RouteService[], boolean]>([
+    ['the only service of a rule gets everything whatever its weight', [{ ...stable, weight: 0 }], false],
+    [
+      'beside another one it gets nothing',
+      [
+        { ...stable, weight: 0 },
+        { name: 'legacy', port: 80 },
+      ],
+      true,
+    ],
+  ])('is another thing than an IngressRoute: %s', async (_name, services, isProblem) => {
+    const { scene } = await see(on({}), (store) =>
+      store.put(resources.ingressRoutes, shopRoute([rule('Host(`shop.example`)', services)])),
+    );
+    expect(scene.problems.map(({ reason }) => reason)).toEqual(isProblem ? ['RouteWithoutWeight'] : []);
+  });
+
   it('says what it lists instead', async () => {
     const { scene } = await see(on({ kind: 'TraefikService' }), (store) =>
       store.put(resources.traefikServices, traefikService({ weighted: { services: [{ name: 'legacy', port: 80 }] } })),
