@@ -191,7 +191,9 @@ function recover(observation: Observation, found: Touched, drift: Drift): Decisi
   const { progress, weight: allowed = 0 } = found.status;
   // The next step of a return writes the route anyway.
   if (progress?.direction === 'Return') return undefined;
-  const brake = findBrake(observation);
+  // What was promoted is not raised again, brake or not: it stays where it is, and people hear of it.
+  const isGivenUp = progress === undefined && drift.percent < drift.weight;
+  const brake = isGivenUp ? undefined : findBrake(observation);
   if (brake !== undefined)
     return progress === undefined ? undefined : pausedAt(observation, drift, { brake, progress });
   const placement = place(observation, found, targetFor(drift.weight));

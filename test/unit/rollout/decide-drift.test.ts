@@ -165,6 +165,15 @@ describe('a weight that somebody else lowered', () => {
     expect(world.state).toBe('Paused/Contested 40% route 40%');
   });
 
+  it.each([0, 40])('in a Hold at %i percent stops there also under a pause, and says so', (percent) => {
+    const world = inStep();
+    world.run(3_600_000);
+    world.edit({ paused: true });
+    world.writeWeight('helm', percent);
+    world.settle();
+    expect(world.state).toBe(`Paused/Contested ${percent}% route ${percent}%`);
+  });
+
   it('counts in whole percent, rounded up, so that status never says less than the route gives', () => {
     const world = inStep();
     const services = [
