@@ -91,7 +91,11 @@ function pendingChange(observation: Observation, { status }: Touched, cause: Rol
   if (observation.stable.readyEndpoints > 0) {
     return { ...common, phase: 'RollingBack', reason: cause.reason, message: `Rolling back: ${cause.message}` };
   }
-  const message = `Rollback is waiting: Service ${observation.stable.service} has no ready endpoint, so the canary keeps the traffic. ${cause.message}`;
+  const { stable, canary } = observation;
+  const why = isBothEmpty(observation)
+    ? `neither Service ${stable.service} nor Service ${canary.service} has a ready endpoint.`
+    : `Service ${stable.service} has no ready endpoint, so the canary keeps the traffic.`;
+  const message = `Rollback is waiting: ${why} ${cause.message}`;
   return { ...common, phase: 'Degraded', reason: 'StableUnavailable', message };
 }
 
@@ -166,7 +170,7 @@ function lossOf(observation: Observation, { status, route }: Touched): RollbackC
   const { service } = observation.canary;
   const { progress, weight = 0 } = status;
   if (progress?.direction === 'Return' || mayBeCopied(observation)) {
-    const message = `Service ${service} has no ready endpoint any more; stable has all traffic.`;
+    const message = `Service ${service} has no ready endpoint any more; all traffic goes to ${observation.stable.service}.`;
     return { reason: 'Reverted', message, outcome: 'Reverted' };
   }
   const hadTraffic =
@@ -175,7 +179,7 @@ function lossOf(observation: Observation, { status, route }: Touched): RollbackC
     const message = `Service ${service} lost its last ready endpoint before it got traffic.`;
     return { reason: 'CanaryNotReady', message, outcome: 'Superseded' };
   }
-  const message = `Service ${service} lost its last ready endpoint at ${weight}%; traffic went back to ${observation.stable.service}.`;
+  const message = `Service ${service} lost its last ready endpoint at ${weight}%; traffic goes back to ${observation.stable.service}.`;
   return { reason: 'CanaryLost', message, outcome: 'Failed' };
 }
 

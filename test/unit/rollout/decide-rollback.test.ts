@@ -116,6 +116,14 @@ describe('a rollback', () => {
     world.settle();
     expect(written(world)).toBe(before);
     expect(world.status.phase).toBe('Degraded');
+    expect(world.status.message).toBe(
+      'Rollback is waiting: neither Service shop-stable nor Service shop-canary has a ready endpoint. Service shop-canary lost its last ready endpoint at 20%; traffic goes back to shop-stable.',
+    );
+    world.endpoints.canary = 1;
+    world.settle();
+    expect(world.status.message).toContain(
+      'Service shop-stable has no ready endpoint, so the canary keeps the traffic.',
+    );
     world.endpoints.stable = 1;
     world.settle();
     expect(world.state).toBe('Failed/CanaryLost 0% route 0%');
