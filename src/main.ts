@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The program: argv, environment, signals and exit codes. Nothing else touches the process. */
+import { text } from 'node:stream/consumers';
 import { setFlagsFromString } from 'node:v8';
 import { demoCommand } from './commands/demo.ts';
 import { getCommand } from './commands/get.ts';
+import { lintCommand } from './commands/lint.ts';
 import { controllerCommand, proxyCommand, standaloneCommand } from './commands/serve.ts';
 import { exitCodes, subcommand, type Interrupted, type Shell } from './commands/shell.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -15,6 +17,7 @@ const shell: Shell = {
   env: process.env,
   platform: process.platform,
   output: process.stdout,
+  readInput: () => text(process.stdin),
   print: (text) => console.log(text),
   complain: (text) => console.error(`sluice: ${text}`),
   exitWith: (code) => {
@@ -70,6 +73,7 @@ const program = subcommand(shell, 'sluice')
   .addCommand(standaloneCommand(shell))
   .addCommand(demoCommand(shell))
   .addCommand(getCommand(shell))
+  .addCommand(lintCommand(shell))
   .addCommand(simulateCommand(shell))
   .addCommand(versionCommand(shell));
 

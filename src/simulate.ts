@@ -18,13 +18,13 @@ import { parseSettings, type ControllerSettings, type RawSettings } from './conf
 import { SluiceError } from './errors.ts';
 import { loadKubeConfig } from './kube/config.ts';
 import { createKubeObjectStore } from './kube/kube-object-store.ts';
-import type { Caches } from './reconciler/caches.ts';
 import { armNames, readScene, routeIdOf } from './reconciler/observe.ts';
+import { cachesOf } from './reconciler/stores.ts';
 import { planSteps, type PlannedStep } from './rollout/steps.ts';
 import { readRolloutFile, type ReadObjects } from './manifest.ts';
 import type { PrometheusSource } from './source/prometheus.ts';
 import { createSource } from './sources.ts';
-import { asRoute, isSameRoute, type RouteSource } from './traffic/route-object.ts';
+import { asRoute, type RouteSource } from './traffic/route-object.ts';
 import { version } from './version.ts';
 
 /** SimulateCall is the command line; what is left out has a default. Settings are those of the controller. */
@@ -161,7 +161,9 @@ interface Subject {
 function describeSubject(objects: ReadObjects, { userQueries }: ControllerSettings): Subject {
   const { rollout } = objects;
   const name = keyOf(rollout);
-  const scene = readScene(rollout, cachesOf(objects), userQueries);
+  const services = [...objects.services.values()].map((object) => ({ kind: resources.services, object }));
+  const routes = objects.routes.map(({ resource, object }) => ({ kind: resource, object }));
+  const scene = readScene(rollout, cachesOf([...routes, ...services]), userQueries);
   for (const [arm, member] of Object.entries({ stable: scene.stable, canary: scene.canary })) {
     if (member.ports.length > 0) continue;
     const why = member.portProblem ?? `Service ${member.key} is not known, so neither is its port`;
@@ -176,23 +178,6 @@ function describeSubject(objects: ReadObjects, { userQueries }: ControllerSettin
     steps: planSteps(rollout.spec).filter(({ kind, durationMs }) => kind === 'Weight' || durationMs !== undefined),
     before: { stable: armNames(scene, 'Stable').stable, canary: [] },
     both: armNames(scene, 'Both'),
-  };
-}
-
-function cachesOf({ rollout, routes, services }: ReadObjects): Caches {
-  return {
-    rollout: (key) => (key === keyOf(rollout) ? rollout : undefined),
-    route: (id) => routes.find((route) => isSameRoute(route, id)),
-    routesTo: () => [],
-    service: (key) => services.get(key),
-    workload: () => undefined,
-    autoscalersOf: () => [],
-    endpointSlices: () => [],
-    rolloutsOn: () => [],
-    rolloutsOnRoute: () => [],
-    middleware: () => undefined,
-    remember: () => {},
-    forget: () => {},
   };
 }
 

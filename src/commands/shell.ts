@@ -10,6 +10,8 @@ export interface Shell {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: string;
   readonly output: WriteStream;
+  /** readInput returns all of standard input. */
+  readInput(): Promise<string>;
   /** print writes a line to standard output. */
   print(text: string): void;
   /** complain writes a line to standard error, which begins with the name of the program. */

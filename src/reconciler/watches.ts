@@ -18,23 +18,15 @@ import type { Rollout } from '../api/rollout.ts';
 import type { Clock } from '../clock.ts';
 import type { ReflectorObserver, ReflectorOptions } from '../kube/reflector-options.ts';
 import { Reflector } from '../kube/reflector.ts';
-import { Store, type Change } from '../kube/store.ts';
+import type { Store, Change } from '../kube/store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { rolloutKeyOf } from '../rollout/match-route.ts';
 import { routeResources, type RouteSource } from '../traffic/route-object.ts';
 import type { AuditedKind } from './audit.ts';
 import type { Caches } from './caches.ts';
-import { keptEndpointSlice, keptMiddleware, keptRollout, keptService, serviceNameLabel } from './kept.ts';
-import { middlewaresOf, placeOf, routeIdsOf, routesOf, servicesOf } from './rollout-index.ts';
-import { createRouteStores, type RouteStores } from './route-stores.ts';
-import {
-  createWorkloadStores,
-  daemonSetsOf,
-  workloadCaches,
-  workloadsOf,
-  type WorkloadStores,
-} from './workload-stores.ts';
-import type { WorkloadKind } from './workloads.ts';
+import { routeIdsOf, servicesOf } from './rollout-index.ts';
+import { createCaches, createStores, serviceKeyOf } from './stores.ts';
+import { daemonSetsOf } from './workload-stores.ts';
 
 /** WatchesOptions are the collaborators of the watches; `onChange` gets the key of each rollout that is concerned. */
 export interface WatchesOptions {
@@ -191,68 +183,6 @@ function auditedKind<T extends KubernetesObject>(options: {
       delete: (last) => tell(cache.delete(last as T)),
     },
   };
-}
-
-/** keepFresh takes a newer state of an object that is there: the answer to a write may come after the watch saw it deleted. */
-function keepFresh<T extends KubernetesObject>(store: Pick<Store<T>, 'get' | 'apply'>, object: T): void {
-  if (store.get(keyOf(object))?.metadata.uid === object.metadata.uid) store.apply(object);
-}
-
-type RolloutIndex = 'Route' | 'Middleware' | 'Service' | WorkloadKind;
-
-interface Stores extends WorkloadStores {
-  readonly rollouts: Store<Rollout, RolloutIndex>;
-  readonly routes: RouteStores;
-  readonly middlewares: Store<KubernetesObject>;
-  readonly services: Store<Service>;
-  readonly endpointSlices: Store<EndpointSlice, 'service'>;
-}
-
-function createStores(): Stores {
-  return {
-    rollouts: new Store<Rollout, RolloutIndex>({
-      indexes: {
-        Route: routesOf,
-        Middleware: middlewaresOf,
-        Service: servicesOf,
-        Deployment: workloadsOf('Deployment'),
-        StatefulSet: workloadsOf('StatefulSet'),
-        DaemonSet: workloadsOf('DaemonSet'),
-      },
-      transform: keptRollout,
-    }),
-    routes: createRouteStores(),
-    middlewares: new Store<KubernetesObject>({ transform: keptMiddleware }),
-    services: new Store<Service>({ transform: keptService }),
-    endpointSlices: new Store<EndpointSlice, 'service'>({
-      indexes: { service: (slice) => [serviceKeyOf(slice)] },
-      transform: keptEndpointSlice,
-    }),
-    ...createWorkloadStores(),
-  };
-}
-
-function createCaches(stores: Stores): Caches {
-  return {
-    rollout: (key) => stores.rollouts.get(key),
-    route: stores.routes.get,
-    routesTo: stores.routes.listing,
-    middleware: (key) => stores.middlewares.get(key),
-    service: (key) => stores.services.get(key),
-    ...workloadCaches(stores),
-    endpointSlices: (key) => stores.endpointSlices.byIndex('service', key),
-    rolloutsOn: (kind, key) => stores.rollouts.byIndex(kind, key).map(keyOf),
-    rolloutsOnRoute: (id) => stores.rollouts.byIndex('Route', placeOf(id)).map(keyOf),
-    remember: ({ rollout, route }) => {
-      if (rollout !== undefined) keepFresh(stores.rollouts, rollout);
-      if (route !== undefined) keepFresh(stores.routes.of(route.resource), route.object);
-    },
-    forget: ({ resource, object }) => void stores.routes.of(resource).delete(object),
-  };
-}
-
-function serviceKeyOf(slice: EndpointSlice): ObjectKey {
-  return `${slice.metadata.namespace ?? ''}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`;
 }
 
 /** matchedBy is the Rollout whose match route is called so, whoever has made it. */

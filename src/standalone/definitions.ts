@@ -101,7 +101,7 @@ function define({
   const parsed = parseManifests(text);
   const read = parsed.documents.map((document) => readDocument(file, document, judge));
   const problems = [
-    ...parsed.problems.map((problem) => ({ file, ...problem })),
+    ...parsed.problems.map(({ line, message }) => ({ file, line, message })),
     ...read.flatMap((one) => one.problems),
   ];
   const definitions = read.flatMap((one) => one.definitions);
@@ -118,7 +118,7 @@ function readDocument(file: string, document: ManifestDocument, { validate, find
     isWaiting: false,
     problems: problems.map(({ path, message }) => ({
       file,
-      line: document.lineOf(path),
+      line: document.placeOf(path).line,
       message: [formatFieldPath(path), message].filter((part) => part !== '').join(': '),
     })),
   });
@@ -129,7 +129,7 @@ function readDocument(file: string, document: ManifestDocument, { validate, find
   // Names that a server would make up are for `create`: each start would be another object.
   if ((object.metadata?.name ?? '') === '') return fail([{ path: ['metadata', 'name'], message: 'Required value' }]);
   const base = contentOf(object as KubernetesObject);
-  const definition = { file, line: document.lineOf([]), base };
+  const definition = { file, line: document.placeOf([]).line, base };
   const known = find(recordId(base));
   const change = known === undefined ? result : validate(document.value, known.object);
   if (known === undefined || change.kind !== 'Invalid')

@@ -7,17 +7,23 @@ import { isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from '
 import type { Document, ScalarTag } from 'yaml';
 import type { FieldPath } from '../api/field-path.ts';
 
+/** Place is where something stands in a text; both count from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** ManifestDocument is one object of a file, as JSON; those of a List are one each. */
 export interface ManifestDocument {
   readonly value: unknown;
-  /** lineOf returns the line of what `path` leads to, or of the nearest thing around it. */
-  lineOf(path: FieldPath): number;
+  /** placeOf returns the place of what `path` leads to, or of the nearest thing around it. */
+  readonly placeOf: (path: FieldPath) => Place;
 }
 
 /** ManifestText is what a file holds; with problems the documents are those that can be read. */
 export interface ManifestText {
   readonly documents: readonly ManifestDocument[];
-  readonly problems: readonly { readonly line: number; readonly message: string }[];
+  readonly problems: readonly (Place & { readonly message: string })[];
 }
 
 const customTags: (ScalarTag | 'null' | 'merge')[] = [
@@ -89,7 +95,7 @@ export function parseManifests(text: string): ManifestText {
 function readDocument(document: Document, lines: LineCounter): ManifestText {
   if (document.errors.length > 0) {
     const problems = document.errors.map(({ message, pos }) => ({
-      line: lines.linePos(pos[0]).line,
+      ...placeAt(lines, pos[0]),
       message: `This is no YAML that kubectl would take: ${unquoted(message)}.`,
     }));
     return { documents: [], problems: problems.slice(0, 1) };
@@ -97,12 +103,12 @@ function readDocument(document: Document, lines: LineCounter): ManifestText {
   try {
     const value: unknown = document.toJS({ maxAliasCount: 100 });
     if (value === null || value === undefined) return { documents: [], problems: [] };
-    return { documents: flatten(value, (path) => lineOf(document, lines, path)), problems: [] };
+    return { documents: flatten(value, (path) => placeOf(document, lines, path)), problems: [] };
   } catch (error) {
     // Aliases that unfold to more than anybody writes.
     return {
       documents: [],
-      problems: [{ line: lineOf(document, lines, []), message: `${unquoted((error as Error).message)}.` }],
+      problems: [{ ...placeOf(document, lines, []), message: `${unquoted((error as Error).message)}.` }],
     };
   }
 }
@@ -113,15 +119,15 @@ function unquoted(message: string): string {
 }
 
 /** flatten takes the items of a List as objects of their own, as kubectl does. */
-function flatten(value: unknown, lineOf: (path: FieldPath) => number): readonly ManifestDocument[] {
+function flatten(value: unknown, placeOf: ManifestDocument['placeOf']): readonly ManifestDocument[] {
   const { kind, items } = value as { readonly kind?: unknown; readonly items?: unknown };
   if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
-    return items.flatMap((item, index) => flatten(item, (path) => lineOf(['items', index, ...path])));
+    return items.flatMap((item, index) => flatten(item, (path) => placeOf(['items', index, ...path])));
   }
-  return [{ value, lineOf }];
+  return [{ value, placeOf }];
 }
 
-function lineOf(document: Document, lines: LineCounter, path: FieldPath): number {
+function placeOf(document: Document, lines: LineCounter, path: FieldPath): Place {
   let node: unknown = document.contents;
   let offset = startOf(node) ?? 0;
   for (const step of path) {
@@ -130,7 +136,12 @@ function lineOf(document: Document, lines: LineCounter, path: FieldPath): number
     offset = startOf(found.key) ?? startOf(found.value) ?? offset;
     node = found.value;
   }
-  return lines.linePos(offset).line;
+  return placeAt(lines, offset);
+}
+
+function placeAt(lines: LineCounter, offset: number): Place {
+  const { line, col } = lines.linePos(offset);
+  return { line, column: col };
 }
 
 function childOf(
@@ -142,7 +153,10 @@ function childOf(
     return value === undefined ? undefined : { value };
   }
   if (!isMap(node)) return undefined;
-  const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+  // The keys of maps stand in brackets in the paths of rules.
+  const name = /^\[(.*)\]$/.exec(String(step))?.[1];
+  const isKey = (key: unknown): boolean => isScalar(key) && [name, String(step)].includes(String(key.value));
+  const pair = node.items.find(({ key }) => isKey(key));
   return pair === undefined ? undefined : { key: pair.key, value: pair.value };
 }
 

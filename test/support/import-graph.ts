@@ -43,6 +43,8 @@ export const ranks: Readonly<Record<string, number>> = {
   'run-standalone.ts': 8,
   'simulate.ts': 7,
   'get.ts': 7,
+  'lint.ts': 7,
+  'manifest-files.ts': 7,
   'sources.ts': 7,
   'index.ts': 7,
   demo: 9,

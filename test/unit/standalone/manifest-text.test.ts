@@ -63,11 +63,11 @@ describe('parseManifests', () => {
     const text =
       '# one\nkind: A\nspec:\n  routes:\n  - match: x\n  - match: y\n---\nkind: List\nitems:\n- kind: B\n  a:\n    b: 1\n';
     const [first, second] = parseManifests(text).documents;
-    expect(first?.lineOf([])).toBe(2);
-    expect(first?.lineOf(['spec', 'routes', 1, 'match'])).toBe(6);
-    expect(first?.lineOf(['spec', 'routes', 1, 'services', 0])).toBe(6);
-    expect(second?.lineOf([])).toBe(10);
-    expect(second?.lineOf(['a', 'b'])).toBe(12);
+    expect(first?.placeOf([]).line).toBe(2);
+    expect(first?.placeOf(['spec', 'routes', 1, 'match']).line).toBe(6);
+    expect(first?.placeOf(['spec', 'routes', 1, 'services', 0]).line).toBe(6);
+    expect(second?.placeOf([]).line).toBe(10);
+    expect(second?.placeOf(['a', 'b']).line).toBe(12);
   });
 
   it.each([
@@ -77,7 +77,7 @@ describe('parseManifests', () => {
     ['a: 1\n---\nb: *x\n', 3, /alias/i],
   ])('names the line of what it cannot read in %j', (text, line, message) => {
     const { problems } = parseManifests(text);
-    expect(problems).toEqual([{ line, message: expect.stringMatching(message) as string }]);
+    expect(problems).toMatchObject([{ line, message: expect.stringMatching(message) as string }]);
   });
 
   it('gives the documents that it can read beside one that it cannot', () => {
