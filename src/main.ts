@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { demoCommand } from './commands/demo.ts';
 import { getCommand } from './commands/get.ts';
 import { lintCommand } from './commands/lint.ts';
+import { planCommand } from './commands/plan.ts';
 import { controllerCommand, proxyCommand, standaloneCommand } from './commands/serve.ts';
 import { exitCodes, subcommand, type Interrupted, type Shell } from './commands/shell.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -74,6 +75,7 @@ const program = subcommand(shell, 'sluice')
   .addCommand(demoCommand(shell))
   .addCommand(getCommand(shell))
   .addCommand(lintCommand(shell))
+  .addCommand(planCommand(shell))
   .addCommand(simulateCommand(shell))
   .addCommand(versionCommand(shell));
 

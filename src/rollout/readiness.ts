@@ -1,4 +1,5 @@
 /** Whether a version has the ready endpoints that its share of the traffic needs. A rollback never asks. */
+import type { RolloutSpec } from '../api/rollout.ts';
 import type { RolloutProgress } from '../api/rollout-status.ts';
 import { formatTime, parseTime } from '../clock.ts';
 import type { ArmObservation, Observation, Problem } from './observation.ts';
@@ -17,15 +18,14 @@ export function tooFewToStart({ rollout, canary }: Observation): Problem | undef
  */
 export function tooFewForShare(observation: Observation, progress: RolloutProgress): Problem | undefined {
   const { rollout, stable, canary } = observation;
-  const { minReady, policy } = rollout.spec.readiness;
+  const { minReady } = rollout.spec.readiness;
   const isReturn = progress.direction === 'Return';
   const [gainer, giver] = isReturn ? [stable, canary] : [canary, stable];
   const percent = isReturn ? 100 - progress.weight : progress.weight;
   const most = Math.max(withMostReady(progress, observation).mostReady ?? 0, giver.readyEndpoints);
-  const share = policy === 'Proportional' ? Math.ceil((percent * most) / 100) : 0;
-  const needed = Math.max(minReady, share);
+  const needed = neededEndpoints(rollout.spec.readiness, percent, most);
   if (gainer.readyEndpoints >= needed) return undefined;
-  const why = share > minReady ? `, as many as ${percent}% of the ${most} of ${giver.service}` : '';
+  const why = needed > minReady ? `, as many as ${percent}% of the ${most} of ${giver.service}` : '';
   const message = `Service ${gainer.service} has ${countOf(gainer)}; it needs ${needed}${why}.${limitOf(gainer)}`;
   return { reason: isReturn ? 'StableUndersized' : 'CanaryUndersized', message };
 }
@@ -40,6 +40,11 @@ export function tooFewForAll(
   if (canary.readyEndpoints >= needed) return undefined;
   const message = `Service ${canary.service} has ${countOf(canary)}; it needs ${needed}, as many as it has had.${limitOf(canary)}`;
   return { reason: 'CanaryUndersized', message };
+}
+
+/** neededEndpoints is how many a version needs for more than `percent`, where `most` were enough for everything. */
+export function neededEndpoints({ minReady, policy }: RolloutSpec['readiness'], percent: number, most: number): number {
+  return Math.max(minReady, policy === 'Proportional' ? Math.ceil((percent * most) / 100) : 0);
 }
 
 /** A rolling update has more pods than it needs for a while (maxSurge); what lasts is what the traffic asks for. */
