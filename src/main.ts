@@ -2,6 +2,7 @@
 /** The program: argv, environment, signals and exit codes. Nothing else touches the process. */
 import { text } from 'node:stream/consumers';
 import { setFlagsFromString } from 'node:v8';
+import { checkCommand } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
 import { getCommand } from './commands/get.ts';
 import { lintCommand } from './commands/lint.ts';
@@ -77,6 +78,7 @@ const program = subcommand(shell, 'sluice')
   .addCommand(lintCommand(shell))
   .addCommand(planCommand(shell))
   .addCommand(simulateCommand(shell))
+  .addCommand(checkCommand(shell))
   .addCommand(versionCommand(shell));
 
 /** A worker of the proxy is this program too; it is told everything by its primary. */

@@ -39,6 +39,7 @@ export const ranks: Readonly<Record<string, number>> = {
   'manifest.ts': 7,
   'readiness.ts': 7,
   'run.ts': 7,
+  check: 8,
   'standalone-config.ts': 8,
   'run-standalone.ts': 8,
   'simulate.ts': 7,
