@@ -85,7 +85,7 @@ describe('a Copy', { timeout: 240_000 }, () => {
     expect(next.copy).toBeUndefined();
   });
 
-  test.concurrent('replaces env, sidecars and annotations whole, keeps labels, and loses no request', async (context) => {
+  test.concurrent('replaces env, sidecars, volumes and annotations whole, keeps labels, and loses no request', async (context) => {
     const { shop, load } = await openWithLoad(context, 'whole', 2);
     const timeline = await recordTimeline(stage.cluster, { namespace: shopNamespace, name: shop.name });
     context.onTestFinished(() => timeline.stop());
@@ -96,6 +96,8 @@ describe('a Copy', { timeout: 240_000 }, () => {
           { name: 'app', image: 'app:1', env: [{ name: 'OLD_FLAG', value: '1' }] },
           { name: 'old-sidecar', image: 'sidecar:1' },
         ],
+        initContainers: [{ name: 'old-init', image: 'init:1' }],
+        volumes: [{ name: 'old-volume', emptyDir: {} }],
       },
     };
     const judged = {
@@ -113,7 +115,7 @@ describe('a Copy', { timeout: 240_000 }, () => {
     const [stable, canary] = [await readWorkload(stage, 'whole-stable'), await readWorkload(stage, 'whole-canary')];
     expect(stable.spec.template.spec).toEqual(canary.spec.template.spec);
     expect(stable.spec.template.metadata).toEqual({ ...canary.spec.template.metadata, labels });
-    expect(JSON.stringify(stable.spec.template)).not.toMatch(/OLD_FLAG|old-sidecar|old.example/);
+    expect(JSON.stringify(stable.spec.template)).not.toMatch(/OLD_FLAG|old-|old.example/);
     expect(stable.metadata.managedFields?.map(({ manager }) => manager)).toContain('sluice');
 
     await shop.command('abort');

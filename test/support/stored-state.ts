@@ -42,9 +42,13 @@ function textOf(name: string, object: (KubernetesObject & { readonly status?: ob
   const { labels, annotations = {}, finalizers, ownerReferences } = object.metadata;
   const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...others } = annotations;
   const { apiVersion: _version, kind: _kind, metadata: _metadata, ...content } = object;
-  return JSON.stringify({ labels, annotations: others, finalizers, ownerReferences, ...content }, undefined, 1)
-    .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UID')
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
-    .replaceAll(/("handledCommand": )"[^"]*"/g, '$1"COMMAND"')
-    .replaceAll(name, 'NAME');
+  return (
+    JSON.stringify({ labels, annotations: others, finalizers, ownerReferences, ...content }, undefined, 1)
+      .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UID')
+      // A Deployment's revision begins with its UID.
+      .replaceAll(/"[0-9a-f]{8}-(\d+)"/g, '"UID-$1"')
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+      .replaceAll(/("handledCommand": )"[^"]*"/g, '$1"COMMAND"')
+      .replaceAll(name, 'NAME')
+  );
 }
