@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startCluster, type Cluster } from '../support/cluster.ts';
+import { toolPath } from '../support/build-tools.ts';
+import { runCommand, startCluster, type Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { putIngressRoute, putNamespace } from '../support/objects.ts';
 import { installTraefikCrds } from '../support/traefik.ts';
@@ -246,3 +248,23 @@ test.each(['sluice-rollouts', 'sluice-match-routes'])(
     expect(policy.status?.typeChecking?.expressionWarnings ?? []).toEqual([]);
   },
 );
+
+describe('docs/operations.md', () => {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, kind = '', text = '']) => ({ kind, text }));
+  const textOf = (kind: string, words: string): string =>
+    blocks.find((block) => block.kind === kind && block.text.includes(words))?.text ?? '';
+
+  test('gives a role to somebody on call, and prints what she may do', async () => {
+    await cluster.kubectl(['apply', '-f', '-'], { input: textOf('yaml', 'name: sluice-on-call') });
+    const kubectl = `kubectl() { ${await toolPath('kubectl')} --kubeconfig=${cluster.adminKubeconfigFile} "$@"; }`;
+    const script = `${kubectl}\n${textOf('sh', 'ann-on-call')}`;
+    const said = async (): Promise<string> =>
+      (await runCommand('sh', ['-c', script], { input: '', timeoutMs: 60_000 })).stdout.replace(/^rolebinding.*\n/, '');
+    // The authorizer reads roles from a cache of its own.
+    await eventually(async () => (await said()) === textOf('', 'promote: no'), { describe: 'the answers of the page' });
+    expect(await as('ann', ['annotate', 'slr', 'shop', 'sluice.dev/command=promote 1 2 3'])).toContain(
+      'ann may not promote',
+    );
+  });
+});

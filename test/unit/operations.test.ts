@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parser } from '@prometheus-io/lezer-promql';
 import { describe, expect, test } from 'vitest';
 import { controllerMetrics } from '../../scripts/reference-metrics.ts';
 import { settingDefaults } from '../../src/config.ts';
@@ -41,5 +42,19 @@ describe('docs/operations.md', () => {
     expect(described.length).toBeGreaterThan(20);
     const documented = rowsOf('sluice_').map(([name, type, labels]) => `${name} ${type} ${labels}`.trim());
     expect(documented.toSorted()).toEqual(described.toSorted());
+  });
+
+  test('alerts by PromQL of metrics that exist', async () => {
+    const chapter = page.split('### Alerts\n')[1]?.split('\nThe log is JSON')[0] ?? '';
+    const rows = chapter.split('\n').filter((line) => line.startsWith('| ') && !line.includes('| alert when |'));
+    const expressions = rows.flatMap((row) =>
+      [...(row.split(' | ')[1] ?? '').matchAll(/`([^`]*)`/g)].map(([, text = '']) => text),
+    );
+    expect(expressions.length).toBeGreaterThan(8);
+    const known = (await controllerMetrics()).map(({ name }) => name);
+    for (const text of expressions) {
+      expect(parser.configure({ strict: true }).parse(text).length, text).toBe(text.length);
+      expect([...text.matchAll(/sluice_\w+/g)].filter(([name]) => !known.includes(name))).toEqual([]);
+    }
   });
 });
