@@ -42,6 +42,34 @@ export function defaultCookieName(service: string): string {
   return `_${hash('sha1', `_TRAEFIK_BACKEND_${service}`).slice(0, 5)}`;
 }
 
+const ingressProvider = '@kubernetes';
+
+/** ingressRouterNames are the names of the routers of an Ingress, one for each of its paths; `rule` tells paths apart whose names are the same. */
+export function ingressRouterNames(
+  namespace: string,
+  ingressName: string,
+  paths: readonly { readonly host: string; readonly path: string; readonly rule: string }[],
+): readonly string[] {
+  const keys = paths.map(({ host, path }) => normalize(`${namespace}-${ingressName}-${host}${path}`));
+  const counts = new Map<string, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return keys.map((key, index) => {
+    if (counts.get(key) === 1) return key + ingressProvider;
+    return `${key}-${hash('sha256', paths[index]?.rule ?? '').slice(0, 20)}${ingressProvider}`;
+  });
+}
+
+/** ingressServiceName returns the name of a Service that an Ingress sends to (Traefik 3.6, pkg/provider/kubernetes/ingress). */
+export function ingressServiceName(namespace: string, service: string, port: number | string): string {
+  return normalize(`${namespace}-${service}-${port}`) + ingressProvider;
+}
+
+/** defaultBackendNames are those of the one backend that takes what no route does. */
+export const defaultBackendNames = {
+  router: `default-router${ingressProvider}`,
+  service: `default-backend${ingressProvider}`,
+} as const;
+
 /** Traefik's provider.Normalize: runs of anything but letters and digits become one `-`, none at the ends. */
 function normalize(name: string): string {
   // Nearly all names are normal already; splitting costs ten times as much as looking.

@@ -70,7 +70,7 @@ export const proxyFlags: Readonly<Record<keyof typeof proxySettingDefaults, stri
   entryPoint: 'entry points, with blanks between them: name=address[,tls][,trusted-ips=CIDR;CIDR][,read-timeout=60s]…',
   tlsCertFile: 'file with the certificate of entry points with tls',
   tlsKeyFile: 'file with its key',
-  ingressClass: 'only objects of this class; default: those without one, or of class traefik',
+  ingressClass: 'only objects of this class; default: IngressRoutes without one or of class traefik, and our Ingresses',
   allowCrossNamespace: 'whether routes may use services of other namespaces: true or false',
   allowExternalNameServices: 'whether Services of type ExternalName are served: true or false',
   strictTraefik: 'whether to do as Traefik where Sluice would do better: true or false',

@@ -30,7 +30,7 @@ export function controllerCommand(shell: Shell): Command {
 /** proxyCommand is `sluice proxy`. */
 export function proxyCommand(shell: Shell): Command {
   const command = subcommand(shell, 'proxy').description(
-    'Serve IngressRoutes where there is no Traefik, until SIGTERM or SIGINT. SIGHUP replaces the workers one by one, if there are several.',
+    'Serve IngressRoutes and Ingresses where there is no Traefik, until SIGTERM or SIGINT. SIGHUP replaces the workers one by one, if there are several.',
   );
   for (const name of proxySettingNames) {
     command.addOption(optionOf(name, proxyFlags[name], proxySettingDefaults[name]));

@@ -17,7 +17,9 @@ export interface Router {
   readonly syntax: 'v2' | 'v3';
   /** priority is resolved: what the route says, else the length of the rule in bytes. The greatest wins. */
   readonly priority: number;
-  /** createdAt (RFC 3339) and then the name decide among equal priorities: the older one wins. */
+  /** precedence decides among equal priorities, 0 without saying; the greatest wins. Routers of Ingresses have one: Kubernetes orders their paths. */
+  readonly precedence?: number;
+  /** createdAt (RFC 3339) and then the name decide among what is still equal: the older one wins. */
   readonly createdAt: string;
   /** isTls routers take requests that came over TLS, the others those that did not. */
   readonly isTls: boolean;

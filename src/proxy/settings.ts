@@ -35,7 +35,7 @@ export interface ProxySettings extends PlaneSettings {
 
 /** ObjectSettings say which objects are served and how they are read, as Traefik's options of the same names. */
 export interface ObjectSettings {
-  /** ingressClass: empty takes what has no class, or `traefik`; else only what has exactly this one. */
+  /** ingressClass: empty takes IngressRoutes without a class or of `traefik`, and Ingresses of our classes; else only what has exactly this one. */
   readonly ingressClass: string;
   readonly allowsCrossNamespace: boolean;
   readonly allowsExternalName: boolean;

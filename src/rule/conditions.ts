@@ -81,7 +81,7 @@ function print(matchers: readonly Matcher[]): string {
 }
 
 /** quoted writes a Go string literal (https://go.dev/ref/spec#String_literals) in printable ASCII, so that nothing ends it. */
-function quoted(value: string): string {
+export function quoted(value: string): string {
   const escaped = value.toWellFormed().replaceAll(/["\\]|[^ -~]/gu, (character) => {
     if (character === '"' || character === '\\') return `\\${character}`;
     return `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`;

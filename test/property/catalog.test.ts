@@ -39,6 +39,22 @@ const serviceEntry = fc.record(
   { requiredKeys: ['name', 'port'] },
 );
 
+const ingressBackend = fc.record({ service: fc.record({ name: oneOf(...names), port: oneOf({ number: 80 }, {}) }) });
+const ingressPath = fc.record({
+  path: oneOf('/', '/x', '/x/', 'x'),
+  pathType: oneOf('Prefix', 'Exact'),
+  backend: ingressBackend,
+});
+const annotations = oneOf(
+  {},
+  {},
+  { 'sluice.dev/canary': 'true', 'sluice.dev/canary-weight': '20' },
+  { 'sluice.dev/canary': 'true', 'sluice.dev/canary-by-header': 'X', 'sluice.dev/canary-by-cookie': 'x' },
+  { 'sluice.dev/canary': 'true', 'sluice.dev/canary-weight': 'x' },
+  { 'ingressclass.kubernetes.io/is-default-class': 'true' },
+  { 'nginx.ingress.kubernetes.io/auth-url': 'x' },
+);
+
 const specs: { readonly [K in ObjectKind]?: fc.Arbitrary<object> } = {
   IngressRoute: fc.record(
     {
@@ -71,6 +87,21 @@ const specs: { readonly [K in ObjectKind]?: fc.Arbitrary<object> } = {
     },
     { requiredKeys: ['serverName'] },
   ),
+  Ingress: fc.record(
+    {
+      ingressClassName: oneOf('sluice', 'sluice', 'other'),
+      rules: fc.array(
+        fc.record({
+          host: oneOf('', 'a', '*.a'),
+          http: fc.record({ paths: fc.array(ingressPath, { maxLength: 3 }) }),
+        }),
+        { maxLength: 2 },
+      ),
+      defaultBackend: ingressBackend,
+    },
+    { requiredKeys: ['rules'] },
+  ),
+  IngressClass: fc.record({ controller: oneOf('sluice.dev/proxy', 'sluice.dev/proxy', 'x/y') }),
   Service: fc.record(
     {
       type: oneOf('ClusterIP', 'ExternalName'),
@@ -90,6 +121,10 @@ const body: fc.Arbitrary<{ readonly kind: ObjectKind; readonly body: object | un
   'Service',
   'EndpointSlice',
   'Secret',
+  'Ingress',
+  'Ingress',
+  'Ingress',
+  'IngressClass',
 ).chain((kind) => {
   const spec = specs[kind];
   const made: fc.Arbitrary<object> =
@@ -115,12 +150,15 @@ const change: fc.Arbitrary<ObjectChange> = fc
     name: oneOf(...names),
     second: fc.integer({ min: 0, max: 2 }),
     service: oneOf(...names),
+    annotations,
   })
-  .map(({ made, namespace, name, second, service }) => {
+  .map(({ made, namespace: place, name: called, second, service, annotations }) => {
+    const isClass = made.kind === 'IngressClass';
+    const [namespace, name] = isClass ? ['', called === 'c' ? 'sluice' : called] : [place, called];
     const key: ObjectKey = `${namespace}/${name}`;
     if (made.body === undefined) return { kind: made.kind, key, object: undefined };
     const labels = { 'kubernetes.io/service-name': service };
-    const metadata = { namespace, name, creationTimestamp: `2026-01-01T00:00:0${second}Z`, labels };
+    const metadata = { namespace, name, creationTimestamp: `2026-01-01T00:00:0${second}Z`, labels, annotations };
     const object = { metadata, ...made.body } as KubernetesObject;
     return { kind: made.kind, key, object: made.kind === 'Service' ? withPorts(object) : object };
   });

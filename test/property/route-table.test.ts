@@ -34,6 +34,7 @@ const router: fc.Arbitrary<Router> = fc
     entryPoints: fc.constantFrom(['web'], ['web'], ['web', 'other'], ['other']),
     rule: fc.oneof({ weight: 4, arbitrary: anyRule }, { weight: 1, arbitrary: wildcardRule }),
     priority: fc.integer({ min: -1, max: 4 }),
+    precedence: fc.constantFrom(0, 0, 1),
     createdAt: fc.constantFrom('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'),
     isTls: fc.constantFrom(false, false, true),
     status: fc.constantFrom('enabled' as const, 'enabled' as const, 'warning' as const, 'disabled' as const),
@@ -107,7 +108,13 @@ function scan(routers: Iterable<Router>, entryPoint: string, isTls: boolean, req
     .filter(
       (router) => router.status !== 'disabled' && router.isTls === isTls && router.entryPoints.includes(entryPoint),
     )
-    .sort((a, b) => b.priority - a.priority || compare(a.createdAt, b.createdAt) || compare(a.name, b.name))
+    .sort(
+      (a, b) =>
+        b.priority - a.priority ||
+        (b.precedence ?? 0) - (a.precedence ?? 0) ||
+        compare(a.createdAt, b.createdAt) ||
+        compare(a.name, b.name),
+    )
     .find(({ rule, syntax }) => {
       const parsed = parseRule(rule, syntax, regexps);
       return parsed.kind === 'Rule' && compileRule(parsed, regexps)(request);
@@ -118,7 +125,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-test('the table finds what a scan by priority, age and name finds, after any changes', () => {
+test('the table finds what a scan by priority, precedence, age and name finds, after any changes', () => {
   let found = 0;
   fc.assert(
     fc.property(

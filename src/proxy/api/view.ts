@@ -15,7 +15,7 @@ export interface ApiView {
 
 /** unqualified leaves the provider out of a name, as Traefik does where one object of a provider names another of it. */
 export function unqualified(name: string): string {
-  return name.replace(/@kubernetescrd$/, '');
+  return name.replace(/@kubernetes(?:crd)?$/, '');
 }
 
 /** providerOf returns the part behind the `@`. */

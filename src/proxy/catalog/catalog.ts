@@ -5,6 +5,7 @@ import { finish, type Steps } from '../steps.ts';
 import type { Compilers, Draft, InvalidReason } from './compiler.ts';
 import { createDrafts, type DraftChange, type Drafts } from './drafts.ts';
 import { compileIngressRoute } from './ingress-route.ts';
+import { compileIngress } from './ingress.ts';
 import { createItems, takeOver, type Items } from './items.ts';
 import type { ObjectChange, ObjectId, ObjectKind } from './object-kind.ts';
 import { compileServersTransport } from './servers-transport.ts';
@@ -46,18 +47,19 @@ export interface InvalidChange {
   readonly problems: readonly InvalidObject[];
 }
 
-/** traefikCompilers are those of Traefik's kinds. */
-export function traefikCompilers(settings: CatalogSettings): Compilers {
+/** createCompilers returns those of Traefik's kinds, and of Ingresses. */
+function createCompilers(settings: CatalogSettings): Compilers {
   return {
     IngressRoute: compileIngressRoute(settings),
     TraefikService: compileTraefikService(settings),
     ServersTransport: compileServersTransport(settings),
+    Ingress: compileIngress(settings),
   };
 }
 
-/** createCatalog returns a Catalog of no objects; `compilers` may be of more kinds than Traefik's. */
-export function createCatalog(settings: CatalogSettings, compilers: Compilers = traefikCompilers(settings)): Catalog {
-  const drafts = createDrafts(compilers);
+/** createCatalog returns a Catalog of no objects. */
+export function createCatalog(settings: CatalogSettings): Catalog {
+  const drafts = createDrafts(createCompilers(settings));
   const state: State = {
     routers: createItems(),
     services: createItems(),

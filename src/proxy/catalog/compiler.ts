@@ -1,5 +1,7 @@
 import type { ObjectKey } from '../../api/kubernetes.ts';
+import type { Ingress, IngressClass } from '../../api/ingress.ts';
 import type { Router, Service, Transport } from '../configuration.ts';
+import type { IngressPlace } from './ingress-index.ts';
 import type { ObjectKind, Objects } from './object-kind.ts';
 import type { ServerSource } from './server-sets.ts';
 
@@ -23,6 +25,10 @@ export interface Reader {
   isEmpty(source: ServerSource): boolean;
   /** draft returns what another object contributes; undefined: there is none. Two objects must not ask for each other. */
   draft(kind: ObjectKind, key: ObjectKey): Draft | undefined;
+  /** ingressClasses returns all there are. */
+  ingressClasses(): readonly IngressClass[];
+  /** ingresses returns those of a place, whatever their class is, the oldest first. */
+  ingresses(place: IngressPlace): readonly Ingress[];
 }
 
 /** Draft is what one object contributes, before it is known which names others have taken. */

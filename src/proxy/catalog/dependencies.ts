@@ -1,8 +1,12 @@
 import type { ObjectKey } from '../../api/kubernetes.ts';
+import type { IngressPlace } from './ingress-index.ts';
 import { kindOf, type ObjectId, type ObjectKind } from './object-kind.ts';
 
-/** Seen is what a compiled object may look at: an object, a ServerSet by its name, or whether that is empty. */
-export type Seen = ObjectId | `ServerSet ${string}` | `Emptiness ${string}`;
+/**
+ * Seen is what a compiled object may look at: an object, a ServerSet by its name, whether that is empty, all IngressClasses, or
+ * the Ingresses of a place.
+ */
+export type Seen = ObjectId | `ServerSet ${string}` | `Emptiness ${string}` | 'IngressClasses all' | IngressPlace;
 
 /** Dependencies is which compiled object looked at what. */
 export interface Dependencies {

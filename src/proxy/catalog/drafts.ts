@@ -64,6 +64,8 @@ function* put({ objects, serverSets }: World, changes: readonly ObjectChange[]):
   for (const change of changes) {
     if (change.kind === 'EndpointSlice') addAll(services, objects.putSlice(change));
     else seen.add(objects.put(change));
+    if (change.kind === 'IngressClass') seen.add(allClasses);
+    if (change.kind === 'Ingress') addAll(seen, objects.putIngress(change));
     yield;
   }
   for (const service of services) {
@@ -123,6 +125,14 @@ function readerOf(world: World, uses: Seen[], unseen: Set<Seen>): Reader {
       note(uses, id);
       return draftOf(world, id, unseen);
     },
+    ingressClasses: () => {
+      note(uses, allClasses);
+      return objects.ingressClasses();
+    },
+    ingresses: (place) => {
+      note(uses, place);
+      return objects.ingresses(place);
+    },
   };
 }
 
@@ -138,6 +148,7 @@ function dropServerSets({ dependencies, serverSets }: World, unseen: ReadonlySet
   }
 }
 
+const allClasses = 'IngressClasses all';
 const serverSetPrefix = 'ServerSet ';
 
 function serverSetOf(name: string): Seen {

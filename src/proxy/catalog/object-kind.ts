@@ -1,3 +1,4 @@
+import type { Ingress, IngressClass } from '../../api/ingress.ts';
 import type { ConfigMap, EndpointSlice, KubernetesObject, ObjectKey, Secret, Service } from '../../api/kubernetes.ts';
 import type { IngressRoute, ServersTransport, TraefikService } from '../../api/traefik.ts';
 
@@ -11,7 +12,8 @@ export interface Objects {
   readonly EndpointSlice: EndpointSlice;
   readonly Secret: Secret;
   readonly ConfigMap: ConfigMap;
-  readonly Ingress: KubernetesObject;
+  readonly Ingress: Ingress;
+  readonly IngressClass: IngressClass;
 }
 
 /** ObjectKind is a kind that the catalog reads. */

@@ -3,7 +3,7 @@ import type { EntryPoint } from '../entry-point.ts';
 /** CatalogSettings say how objects are read, mostly as Traefik's options of the same names. */
 export interface CatalogSettings {
   readonly entryPoints: readonly Pick<EntryPoint, 'name' | 'tls'>[];
-  /** ingressClass: empty takes what has no class, or `traefik`; else only what has exactly this one. */
+  /** ingressClass: empty takes IngressRoutes without a class or of `traefik`, and Ingresses of our classes; else only what has exactly this one. */
   readonly ingressClass: string;
   readonly allowsCrossNamespace: boolean;
   readonly allowsExternalName: boolean;

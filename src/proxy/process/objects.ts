@@ -34,11 +34,13 @@ export interface ProxyObjects {
   readonly stopped: Promise<void>;
 }
 
-const kinds: Readonly<Record<Exclude<ObjectKind, NamedKind | 'Ingress'>, ResourceKind>> = {
+const kinds: Readonly<Record<Exclude<ObjectKind, NamedKind>, ResourceKind>> = {
   IngressRoute: traefik('ingressroutes', 'IngressRoute'),
   TraefikService: traefik('traefikservices', 'TraefikService'),
   ServersTransport: traefik('serverstransports', 'ServersTransport'),
   Middleware: traefik('middlewares', 'Middleware'),
+  Ingress: { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', kind: 'Ingress' },
+  IngressClass: { group: 'networking.k8s.io', version: 'v1', plural: 'ingressclasses', kind: 'IngressClass' },
   Service: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
 };
@@ -182,18 +184,29 @@ function createNamed(
   };
 }
 
-const classAnnotation = 'kubernetes.io/ingress.class';
+/** Annotations that are read, by how their names begin. */
+const annotationPrefixes = [
+  'kubernetes.io/ingress.class',
+  'ingressclass.kubernetes.io/',
+  'nginx.ingress.kubernetes.io/',
+  'sluice.dev/',
+  'traefik.ingress.kubernetes.io/',
+];
 
 /** kept leaves out who wrote what, and what kubectl remembers: both are often longer than the rest. */
 function kept(object: KubernetesObject): KubernetesObject {
   const { managedFields: _, annotations, labels, ownerReferences: __, finalizers: ___, ...metadata } = object.metadata;
-  const ingressClass = annotations?.[classAnnotation];
+  const read = annotations === undefined ? [] : Object.entries(annotations).filter(([name]) => isRead(name));
   return {
     ...object,
     metadata: {
       ...metadata,
       ...(labels === undefined ? {} : { labels }),
-      ...(ingressClass === undefined ? {} : { annotations: { [classAnnotation]: ingressClass } }),
+      ...(read.length === 0 ? {} : { annotations: Object.fromEntries(read) }),
     },
   };
+}
+
+function isRead(annotation: string): boolean {
+  return annotationPrefixes.some((prefix) => annotation.startsWith(prefix));
 }

@@ -11,10 +11,12 @@ export interface Route<H> {
   readonly narrowing: Narrowing;
 }
 
-/** precedes tells whether `a` wins over `b` where both match: by priority, then by age, then by name. */
+/** precedes tells whether `a` wins over `b` where both match: by priority, then by precedence, by age, and by name. */
 export function precedes<H>(a: Route<H>, b: Route<H>): boolean {
   const [first, second] = [a.router, b.router];
   if (first.priority !== second.priority) return first.priority > second.priority;
+  const [precedence = 0, otherPrecedence = 0] = [first.precedence, second.precedence];
+  if (precedence !== otherPrecedence) return precedence > otherPrecedence;
   if (first.createdAt !== second.createdAt) return first.createdAt < second.createdAt;
   return first.name < second.name;
 }

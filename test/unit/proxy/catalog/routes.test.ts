@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compiled, object, onlyRouter, route, service, settings, target, urls, weights } from './objects.ts';
+import { compiled, object, onlyRouter, route, service, target, urls, weights } from './objects.ts';
 
 const plain = { name: 'plain', port: 80 };
 const canary = { name: 'canary', port: 80 };
@@ -340,20 +340,4 @@ test('an object that nobody can read is reported, and the others are served', ()
     { kind: 'IngressRoute', reason: 'Unreadable' },
     { kind: 'TraefikService', reason: 'Unreadable' },
   ]);
-});
-
-test('another compiler contributes to the same catalog', async () => {
-  const { createCatalog, traefikCompilers } = await import('../../../../src/proxy/catalog/catalog.ts');
-  const { emptyDraft } = await import('../../../../src/proxy/catalog/compiler.ts');
-  const compilers = {
-    ...traefikCompilers(settings),
-    Ingress: () => ({
-      ...emptyDraft,
-      problems: [{ reason: 'NotSupported' as const, message: 'Ingress web/i: not yet.' }],
-    }),
-  };
-  const catalog = createCatalog(settings, compilers);
-  catalog.apply([...both, route([plain]), object('Ingress', 'i')]);
-  expect(catalog.configuration.routers.size).toBe(1);
-  expect(catalog.invalidObjects()).toMatchObject([{ kind: 'Ingress', name: 'i' }]);
 });
