@@ -16,6 +16,7 @@ export const proxySettingDefaults = {
   entryPoint: 'web=:8000',
   tlsCertFile: '',
   tlsKeyFile: '',
+  sniStrict: 'false',
   ingressClass: '',
   allowCrossNamespace: 'false',
   allowExternalNameServices: 'false',
@@ -62,6 +63,7 @@ export function readProxySettings(raw: RawProxySettings, cores: number): ReadSet
       allowsExternalName: isOn('allowExternalNameServices'),
     },
     isStrict: isOn('strictTraefik'),
+    isSniStrict: isOn('sniStrict'),
     workers: workers === '' ? Math.max(1, Math.min(mostWorkers, cores)) : Number(workers),
     acceptGraceMs: durationMs('acceptGrace'),
     graceMs: durationMs('grace'),
@@ -109,12 +111,12 @@ function parseEntryPoints(reader: Reader): readonly EntryPoint[] {
 }
 
 /** parseTls reads the default certificate; a key that does not belong to it is a problem, not a crash at the first client. */
-function parseTls({ optionalText, problems }: Reader): EntryPointTls | undefined {
+function parseTls({ optionalText, problems }: Reader): EntryPointTls {
   const [certFile, keyFile] = [optionalText('tlsCertFile'), optionalText('tlsKeyFile')];
-  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined && keyFile === undefined) return noCertificate;
   if (certFile === undefined || keyFile === undefined) {
     problems.push('--tls-cert-file and --tls-key-file need each other');
-    return undefined;
+    return noCertificate;
   }
   try {
     const tls = { certificate: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
@@ -122,6 +124,8 @@ function parseTls({ optionalText, problems }: Reader): EntryPointTls | undefined
     return tls;
   } catch (error) {
     problems.push(`--tls-cert-file ${certFile} with --tls-key-file ${keyFile}: ${(error as Error).message}`);
-    return undefined;
+    return noCertificate;
   }
 }
+
+const noCertificate: EntryPointTls = { certificate: '', key: '' };

@@ -21,6 +21,7 @@ const proxyNames = [
   'entryPoint',
   'tlsCertFile',
   'tlsKeyFile',
+  'sniStrict',
   'allowCrossNamespace',
   'allowExternalNameServices',
   'strictTraefik',

@@ -107,3 +107,12 @@ export interface ServersTransport extends KubernetesObject {
     };
   };
 }
+
+/** TlsStore is `traefik.io/v1alpha1` TLSStore. */
+export interface TlsStore extends KubernetesObject {
+  readonly spec?: {
+    readonly defaultCertificate?: { readonly secretName?: string };
+    readonly certificates?: readonly { readonly secretName: string }[];
+    readonly [field: string]: unknown;
+  };
+}

@@ -116,12 +116,29 @@ export interface Transport {
   readonly idleTimeoutMs: number;
 }
 
+/** Certificate is presented to clients that ask for one of its hosts. The key is a secret: it is in no log and in no answer. */
+export interface Certificate {
+  /** name is the key of its Secret, or `defaultCertificate`. */
+  readonly name: string;
+  /** certificate and key are PEM texts, the certificate with its chain. */
+  readonly certificate: string;
+  readonly key: string;
+  /** hosts are in lower case, `*.x` among them. */
+  readonly hosts: readonly string[];
+  /** createdAt (RFC 3339) and then the name decide among several for a host: the older one is presented. */
+  readonly createdAt: string;
+}
+
+/** defaultCertificate is the name of the Certificate for clients that ask for no host that another is for. */
+export const defaultCertificate = 'default';
+
 /** Configuration is all of it, by name. */
 export interface Configuration {
   readonly routers: ReadonlyMap<string, Router>;
   readonly services: ReadonlyMap<string, Service>;
   readonly serverSets: ReadonlyMap<string, ServerSet>;
   readonly transports: ReadonlyMap<string, Transport>;
+  readonly certificates: ReadonlyMap<string, Certificate>;
 }
 
 /** ConfigurationChange turns one Configuration into the next. A whole one is a change of the empty one. */
@@ -130,6 +147,7 @@ export interface ConfigurationChange {
   readonly services: ItemChanges<Service>;
   readonly serverSets: ItemChanges<ServerSet>;
   readonly transports: ItemChanges<Transport>;
+  readonly certificates: ItemChanges<Certificate>;
 }
 
 /** ItemChanges: `set` are new or different, `removed` are names. */

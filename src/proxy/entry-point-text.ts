@@ -9,15 +9,15 @@ const options = [...flags, ...Object.keys(defaults)];
 
 /**
  * parseEntryPoint reads `name=address[,option[=value]]...`, e.g. `websecure=:8443,tls,trusted-ips=10.0.0.0/8;::1`. It
- * returns the entry point, or a sentence that says what is wrong with it. `tls` is the certificate for those that ask for it.
+ * returns the entry point, or a sentence that says what is wrong with it. `tls` is the default certificate of those with TLS.
  */
-export function parseEntryPoint(text: string, tls: EntryPointTls | undefined): EntryPoint | string {
+export function parseEntryPoint(text: string, tls: EntryPointTls): EntryPoint | string {
   const [, name, address = '', rest = ''] = /^([A-Za-z][A-Za-z0-9_-]*)=([^,]+)(?:,(.*))?$/.exec(text) ?? [];
   const place = splitAddress(address);
   if (name === undefined || place === undefined)
     return 'it must be name=address, like web=:8000 or websecure=:8443,tls';
   const given = new Map(rest === '' ? [] : rest.split(',').map(splitOption));
-  const problem = problemOf(given, tls !== undefined);
+  const problem = problemOf(given);
   if (problem !== undefined) return problem;
   return {
     name,
@@ -34,7 +34,7 @@ export function parseEntryPoint(text: string, tls: EntryPointTls | undefined): E
 
 type Given = ReadonlyMap<string, string>;
 
-function problemOf(given: Given, hasTls: boolean): string | undefined {
+function problemOf(given: Given): string | undefined {
   const unknown = [...given.keys()].find((option) => !options.includes(option));
   if (unknown !== undefined) return `"${unknown}" is no option of it; there are ${options.join(', ')}`;
   const wrongRange = rangesOf(valueOf(given, 'trusted-ips')).find((range) => !isRange(range));
@@ -43,7 +43,7 @@ function problemOf(given: Given, hasTls: boolean): string | undefined {
   if (wrongTime !== undefined) return `${wrongTime} is "${valueOf(given, wrongTime)}"; it must be a duration like 60s`;
   const maxHeaderBytes = Number(valueOf(given, 'max-header-bytes'));
   if (!(maxHeaderBytes >= 1024 && maxHeaderBytes <= 1_048_576)) return 'max-header-bytes must be from 1024 to 1048576';
-  return given.has('tls') && !hasTls ? 'tls needs --tls-cert-file and --tls-key-file' : undefined;
+  return undefined;
 }
 
 function valueOf(given: Given, option: keyof typeof defaults): string {

@@ -17,7 +17,7 @@ export interface EntryPoint {
   readonly maxHeaderBytes: number;
 }
 
-/** EntryPointTls is the default certificate of an entry point, as PEM texts. */
+/** EntryPointTls is the default certificate of an entry point, as PEM texts; both are empty where there is none. */
 export interface EntryPointTls {
   readonly certificate: string;
   readonly key: string;

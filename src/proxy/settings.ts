@@ -6,6 +6,8 @@ export interface PlaneSettings {
   readonly entryPoints: readonly EntryPoint[];
   /** isStrict gives up what Sluice does better, and does as Traefik. */
   readonly isStrict: boolean;
+  /** isSniStrict refuses TLS clients that ask for a name that no certificate is for, or for none. */
+  readonly isSniStrict: boolean;
   readonly metrics: MetricSettings;
   readonly accessLog: AccessLogSettings | undefined;
 }

@@ -110,7 +110,7 @@ describe('a cluster without Traefik', { timeout: 180_000 }, () => {
     expect(await statusOf(proxy)).toBe(404);
     expect((await request(`${proxy.admin}/readyz`)).statusCode).toBe(200);
     await cluster.kubectl(['apply', '--server-side', '-k', crds]);
-    const names = ['ingressroutes', 'middlewares', 'serverstransports', 'traefikservices'];
+    const names = ['ingressroutes', 'middlewares', 'serverstransports', 'tlsstores', 'traefikservices'];
     const objects = names.map((name) => `crd/${name}.traefik.io`);
     await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=30s', ...objects]);
     await putShop();

@@ -40,7 +40,7 @@ async function readSpec(plural: string, name: string): Promise<unknown> {
 }
 
 describe('CRDs for clusters without Traefik', () => {
-  test('are four, and say who brought them', async () => {
+  test('are five, and say who brought them', async () => {
     const crds = JSON.parse(await cluster.kubectl(['get', 'crd', '-l', 'sluice.dev/installed=true', '-o', 'json'])) as {
       readonly items: readonly KubernetesObject[];
     };
@@ -48,6 +48,7 @@ describe('CRDs for clusters without Traefik', () => {
       'ingressroutes.traefik.io',
       'middlewares.traefik.io',
       'serverstransports.traefik.io',
+      'tlsstores.traefik.io',
       'traefikservices.traefik.io',
     ]);
   });

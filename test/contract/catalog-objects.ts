@@ -245,7 +245,7 @@ export const routes: readonly RouteCase[] = [
   {
     name: 'secret',
     spec: 'entryPoints: [websecure]\ntls: {secretName: cert}\nroutes: [{match: HOST, services: [{name: plain, port: 80}]}]',
-    differs: 'served, with a warning that certificates of Secrets are not read yet',
+    differs: 'served, with a warning that the Secret does not exist',
   },
   {
     name: 'no-metrics',

@@ -4,6 +4,7 @@ import type { KubernetesObject, ObjectKey } from '../../src/api/kubernetes.ts';
 import { createCatalog, type Catalog, type InvalidObject } from '../../src/proxy/catalog/catalog.ts';
 import type { ObjectChange, ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
 import type { CatalogSettings } from '../../src/proxy/catalog/settings.ts';
+import { createAuthority } from '../support/certificates.ts';
 import type { ConfigurationChange, ItemChanges } from '../../src/proxy/configuration.ts';
 
 const plainSettings: CatalogSettings = {
@@ -39,6 +40,14 @@ const serviceEntry = fc.record(
   { requiredKeys: ['name', 'port'] },
 );
 
+const authority = createAuthority('authority');
+/** A Secret that becomes unreadable keeps its certificate: that is a memory, and so none of these is broken. */
+const pairs = ['one.test', 'two.test'].map((host) => {
+  const { cert, key } = authority.issue(host, [host]);
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  return { 'tls.crt': base64(cert), 'tls.key': base64(key), 'ca.crt': base64(cert) };
+});
+
 const ingressBackend = fc.record({ service: fc.record({ name: oneOf(...names), port: oneOf({ number: 80 }, {}) }) });
 const ingressPath = fc.record({
   path: oneOf('/', '/x', '/x/', 'x'),
@@ -71,7 +80,7 @@ const specs: { readonly [K in ObjectKind]?: fc.Arbitrary<object> } = {
         ),
         { maxLength: 3 },
       ),
-      tls: oneOf({}, { secretName: 's' }, { options: { name: 'o' } }),
+      tls: oneOf({}, { secretName: 'c' }, { secretName: 'd' }, { options: { name: 'o' } }),
       parentRefs: oneOf([], [{ name: 'c' }]),
     },
     { requiredKeys: ['routes'] },
@@ -98,6 +107,7 @@ const specs: { readonly [K in ObjectKind]?: fc.Arbitrary<object> } = {
         { maxLength: 2 },
       ),
       defaultBackend: ingressBackend,
+      tls: oneOf([{ secretName: 'c', hosts: ['one.test'] }], [{ secretName: 'd' }]),
     },
     { requiredKeys: ['rules'] },
   ),
@@ -134,7 +144,7 @@ const body: fc.Arbitrary<{ readonly kind: ObjectKind; readonly body: object | un
           endpoints: fc.array(fc.record({ addresses: oneOf(['10.0.0.1'], ['10.0.0.2', 'fd00::1']) }), { maxLength: 2 }),
         })
       : kind === 'Secret'
-        ? fc.record({ data: oneOf({ 'ca.crt': 'QQ==' }, {}) })
+        ? fc.record({ data: oneOf(pairs[0], pairs[1]) })
         : fc
             .oneof({ weight: 15, arbitrary: spec ?? fc.constant({}) }, { weight: 1, arbitrary: fc.constant(undefined) })
             .map((value) => ({ spec: value }));
@@ -185,13 +195,14 @@ function finalObjects(batches: readonly (readonly ObjectChange[])[]): readonly O
 }
 
 function contents(catalog: Catalog): object {
-  const { routers, services, serverSets, transports } = catalog.configuration;
+  const { routers, services, serverSets, transports, certificates } = catalog.configuration;
   const sorted = <T>(items: ReadonlyMap<string, T>) => [...items].sort(([one], [other]) => (one < other ? -1 : 1));
   return {
     routers: sorted(routers),
     services: sorted(services),
     serverSets: sorted(serverSets),
     transports: sorted(transports),
+    certificates: sorted(certificates),
     invalid: catalog.invalidObjects(),
     secrets: [...catalog.used('Secret')].sort(),
   };
@@ -230,10 +241,16 @@ describe.each([
     fc.assert(
       fc.property(history, (batches) => {
         const catalog = createCatalog(settings);
-        const copy = { routers: new Map(), services: new Map(), serverSets: new Map(), transports: new Map() };
+        const copy = {
+          routers: new Map(),
+          services: new Map(),
+          serverSets: new Map(),
+          transports: new Map(),
+          certificates: new Map(),
+        };
         for (const batch of batches) {
           const told: ConfigurationChange = catalog.apply(batch);
-          for (const kind of ['routers', 'services', 'serverSets', 'transports'] as const) {
+          for (const kind of ['routers', 'services', 'serverSets', 'transports', 'certificates'] as const) {
             for (const item of told[kind].set) expect(copy[kind].get(item.name)).not.toEqual(item);
             for (const name of told[kind].removed) expect(copy[kind].has(name)).toBe(true);
             replay(copy[kind] as Map<string, { readonly name: string }>, told[kind]);

@@ -9,8 +9,8 @@ export interface Certified {
 
 /** Authority signs certificates. */
 export interface Authority extends Certified {
-  /** issue returns a certificate for 127.0.0.1 and localhost, for servers and for clients, whose subject is `name`. */
-  issue(name: string): Certified;
+  /** issue returns a certificate whose subject is `name`, for servers and for clients: for 127.0.0.1 and localhost, or these hosts. */
+  issue(name: string, hosts?: readonly string[]): Certified;
 }
 
 /** createAuthority returns a new authority that is valid for ten years. */
@@ -21,10 +21,10 @@ export function createAuthority(name: string): Authority {
   return {
     cert,
     key: pem(own.privateKey),
-    issue: (subject) => {
+    issue: (subject, hosts) => {
       const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       return {
-        cert: certificate({ subject, publicKey, issuer, extensions: leafExtensions }),
+        cert: certificate({ subject, publicKey, issuer, extensions: leafExtensions(hosts) }),
         key: pem(privateKey),
       };
     },
@@ -58,10 +58,11 @@ const authorityExtensions = [
   extension('551d0f', der(0x03, Buffer.from([2, 0x04]))),
 ] as const;
 
-/** subjectAltName: the IP address 127.0.0.1 and the DNS name localhost. */
-const leafExtensions = [
-  extension('551d11', sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from('localhost')))),
-] as const;
+/** subjectAltName: the IP address 127.0.0.1 and DNS names. */
+function leafExtensions(hosts: readonly string[] = ['localhost']): readonly Uint8Array[] {
+  const names = hosts.map((host) => der(0x82, Buffer.from(host)));
+  return [extension('551d11', sequence(der(0x87, Buffer.from([127, 0, 0, 1])), ...names))];
+}
 
 function certificate(options: {
   readonly subject: string;

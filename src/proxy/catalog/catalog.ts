@@ -1,7 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { splitKey, type ObjectKey } from '../../api/kubernetes.ts';
-import type { Configuration, ConfigurationChange, ItemChanges, Router, Service, Transport } from '../configuration.ts';
+import type {
+  Certificate,
+  Configuration,
+  ConfigurationChange,
+  ItemChanges,
+  Router,
+  Service,
+  Transport,
+} from '../configuration.ts';
 import { finish, type Steps } from '../steps.ts';
+import { createCertificateReader } from './certificates.ts';
 import type { Compilers, Draft, InvalidReason } from './compiler.ts';
 import { createDrafts, type DraftChange, type Drafts } from './drafts.ts';
 import { compileIngressRoute } from './ingress-route.ts';
@@ -11,6 +20,7 @@ import type { ObjectChange, ObjectId, ObjectKind } from './object-kind.ts';
 import { compileServersTransport } from './servers-transport.ts';
 import type { CatalogSettings } from './settings.ts';
 import { settle, type Settled } from './settle.ts';
+import { compileTlsStore } from './tls-store.ts';
 import { compileTraefikService } from './traefik-service.ts';
 
 /**
@@ -49,11 +59,13 @@ export interface InvalidChange {
 
 /** createCompilers returns those of Traefik's kinds, and of Ingresses. */
 function createCompilers(settings: CatalogSettings): Compilers {
+  const readCertificate = createCertificateReader();
   return {
-    IngressRoute: compileIngressRoute(settings),
+    IngressRoute: compileIngressRoute(settings, readCertificate),
     TraefikService: compileTraefikService(settings),
     ServersTransport: compileServersTransport(settings),
-    Ingress: compileIngress(settings),
+    TLSStore: compileTlsStore(readCertificate),
+    Ingress: compileIngress(settings, readCertificate),
   };
 }
 
@@ -64,6 +76,7 @@ export function createCatalog(settings: CatalogSettings): Catalog {
     routers: createItems(),
     services: createItems(),
     transports: new Map(),
+    certificates: createItems(),
     serverSets: drafts.serverSets,
     units: new Map(),
     invalid: new Set(),
@@ -78,6 +91,7 @@ export function createCatalog(settings: CatalogSettings): Catalog {
       services: state.services.current,
       serverSets: state.serverSets.current,
       transports: state.transports,
+      certificates: state.certificates.current,
     },
     apply: (changes) => finish(applying(changes)),
     applying,
@@ -91,6 +105,7 @@ interface State {
   readonly routers: Items<Router>;
   readonly services: Items<Service>;
   readonly transports: Map<string, Transport>;
+  readonly certificates: Items<Certificate>;
   readonly serverSets: Drafts['serverSets'];
   /** units are the compiled objects. */
   readonly units: Map<ObjectId, Unit>;
@@ -124,6 +139,7 @@ function* applyDrafts(state: State, changes: readonly DraftChange[]): Steps<Conf
     services: yield* state.services.compare(finder((unit) => units.get(unit)?.settled.services)),
     serverSets: yield* state.serverSets.compare(),
     transports,
+    certificates: yield* state.certificates.compare((name) => state.certificates.names.winner(name)?.value),
   });
 }
 
@@ -153,24 +169,27 @@ function commit(state: State, change: ConfigurationChange): ConfigurationChange 
   state.services.commit(change.services);
   state.serverSets.commit(change.serverSets);
   takeOver(state.transports, change.transports);
+  state.certificates.commit(change.certificates);
   return change;
 }
 
-function touch({ routers, services }: State, draft: Draft | undefined): void {
+function touch({ routers, services, certificates }: State, draft: Draft | undefined): void {
   if (draft === undefined) return;
   for (const { router } of draft.routers) routers.touch(router.name);
   for (const { service } of draft.services) services.touch(service.name);
+  for (const { name } of draft.certificates) certificates.touch(name);
 }
 
-function release({ routers, services, units }: State, unit: ObjectId): void {
+function release({ routers, services, certificates, units }: State, unit: ObjectId): void {
   const draft = units.get(unit)?.draft;
   if (draft === undefined) return;
   for (const { router } of draft.routers) routers.names.release(router.name, unit);
   for (const { service } of draft.services) services.names.release(service.name, unit);
   for (const { name } of draft.references) services.names.unread(name, unit);
+  for (const { name } of draft.certificates) certificates.names.release(name, unit);
 }
 
-function claim({ routers, services }: State, { unit, createdAt, draft }: DraftChange): void {
+function claim({ routers, services, certificates }: State, { unit, createdAt, draft }: DraftChange): void {
   if (draft === undefined) return;
   for (const { router } of draft.routers) {
     routers.names.claim(router.name, { unit, createdAt, identity: unit, value: router });
@@ -179,6 +198,9 @@ function claim({ routers, services }: State, { unit, createdAt, draft }: DraftCh
     services.names.claim(service.name, { unit, createdAt, identity, value: service });
   }
   for (const { name } of draft.references) services.names.read(name, unit);
+  for (const value of draft.certificates) {
+    certificates.names.claim(value.name, { unit, createdAt, identity: value.name, value });
+  }
 }
 
 function settleUnit(state: State, unit: ObjectId, draft: Draft): void {

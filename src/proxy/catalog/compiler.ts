@@ -1,6 +1,6 @@
 import type { ObjectKey } from '../../api/kubernetes.ts';
 import type { Ingress, IngressClass } from '../../api/ingress.ts';
-import type { Router, Service, Transport } from '../configuration.ts';
+import type { Certificate, Router, Service, Transport } from '../configuration.ts';
 import type { IngressPlace } from './ingress-index.ts';
 import type { ObjectKind, Objects } from './object-kind.ts';
 import type { ServerSource } from './server-sets.ts';
@@ -38,6 +38,8 @@ export interface Draft {
   /** references are the services of other objects that are used here. */
   readonly references: readonly Reference[];
   readonly transports: readonly Transport[];
+  /** certificates may be those of other objects too: the same Secret is the same certificate. */
+  readonly certificates: readonly Certificate[];
   readonly problems: readonly Problem[];
   /** fault says why nothing can use this object; undefined when it can be used. */
   readonly fault: Fault | undefined;
@@ -94,6 +96,7 @@ export const emptyDraft: Draft = {
   services: [],
   references: [],
   transports: [],
+  certificates: [],
   problems: [],
   fault: undefined,
 };

@@ -2,6 +2,7 @@ import { keyOf } from '../../api/kubernetes.ts';
 import { traefikRouterName } from '../../api/traefik-names.ts';
 import type { IngressRoute, Route } from '../../api/traefik.ts';
 import type { Router } from '../configuration.ts';
+import type { CertificateReader } from './certificates.ts';
 import { emptyDraft, type Compiler, type Draft, type Problem, type Reader } from './compiler.ts';
 import { resolveEntryPoints, type Points } from './entry-points.ts';
 import { resolveMiddlewares } from './middlewares.ts';
@@ -12,13 +13,16 @@ import type { CatalogSettings } from './settings.ts';
 import { spreadRouter } from './spread.ts';
 
 /** compileIngressRoute returns the Compiler of IngressRoutes. */
-export function compileIngressRoute(settings: CatalogSettings): Compiler<'IngressRoute'> {
+export function compileIngressRoute(
+  settings: CatalogSettings,
+  readCertificate: CertificateReader,
+): Compiler<'IngressRoute'> {
   const checkRule = createRuleCheck();
   return (object, reader) => {
     if (!isOurs(object, settings.ingressClass)) return emptyDraft;
     const label = `IngressRoute ${keyOf(object)}, spec`;
     const points = resolveEntryPoints(object.spec.entryPoints ?? [], settings, label);
-    const tls = readTls(object.spec.tls, label);
+    const tls = readTls({ object, at: label, reader, readCertificate });
     const routes = object.spec.routes ?? [];
     // An object may hold thousands of routes.
     const last = routes.length > 1 ? new Map(routes.map(({ match }, index) => [match, index])) : undefined;
@@ -37,7 +41,7 @@ export function compileIngressRoute(settings: CatalogSettings): Compiler<'Ingres
       return compileRoute({ object, route, at, points, tls, reader, settings, checkRule });
     });
     const shared = [...points.problems, ...tls.problems];
-    return joinParts(parts, shared);
+    return { ...joinParts(parts, shared), certificates: tls.certificates };
   };
 }
 

@@ -1,8 +1,9 @@
 import type { Ingress } from '../../api/ingress.ts';
 import { keyOf } from '../../api/kubernetes.ts';
 import { defaultBackendNames, ingressRouterNames } from '../../api/traefik-names.ts';
-import type { Router } from '../configuration.ts';
+import type { Certificate, Router } from '../configuration.ts';
 import { isCanary } from './canary.ts';
+import { isHostOf, type CertificateReader } from './certificates.ts';
 import { emptyDraft, type Compiler, type Draft, type Problem, type Reader } from './compiler.ts';
 import { resolveEntryPoints, type Points } from './entry-points.ts';
 import { readIngressOptions, type IngressOptions } from './ingress-annotations.ts';
@@ -17,7 +18,7 @@ import type { CatalogSettings } from './settings.ts';
 import { spreadRouter } from './spread.ts';
 
 /** compileIngress returns the Compiler of Ingresses: the routers and services that an IngressRoute of the same meaning would have. */
-export function compileIngress(settings: CatalogSettings): Compiler<'Ingress'> {
+export function compileIngress(settings: CatalogSettings, readCertificate: CertificateReader): Compiler<'Ingress'> {
   const checkRule = createRuleCheck();
   return (ingress, reader) => {
     if (!isOurIngress(ingress, reader, settings.ingressClass)) return emptyDraft;
@@ -27,11 +28,13 @@ export function compileIngress(settings: CatalogSettings): Compiler<'Ingress'> {
     const points = resolveEntryPoints(options.entryPoints, settings, `${label}, annotations`);
     const shared = { ingress, options, points, reader, settings, checkRule };
     const parts = namedEntries(ingress).map((named) => compileEntry({ ...shared, ...named }));
-    const notes = [...points.problems, ...options.notes, ...tlsNotes(ingress)];
+    const tls = tlsOf(ingress, readCertificate, reader);
+    const notes = [...points.problems, ...options.notes, ...tls.problems];
     return {
       ...emptyDraft,
       routers: parts.flatMap(({ routers }) => routers),
       services: parts.flatMap(({ services }) => services),
+      certificates: tls.certificates,
       problems: unique([...notes, ...parts.flatMap(({ problems }) => problems)]),
     };
   };
@@ -145,11 +148,30 @@ function pathProblem(entry: IngressEntry, checkRule: RuleCheck): Problem | undef
   return problem === undefined ? undefined : { reason: 'InvalidRoute', message: `${at}: ${problem}` };
 }
 
-function tlsNotes(ingress: Ingress): readonly Problem[] {
-  if ((ingress.spec?.tls ?? []).every(({ secretName = '' }) => secretName === '')) return [];
-  const at = `Ingress ${keyOf(ingress)}, spec.tls`;
-  const message = `${at}: certificates of Secrets are not read yet; that of the entry point is used.`;
-  return [{ reason: 'NotSupported', message }];
+type Tls = Pick<Draft, 'certificates' | 'problems'>;
+
+/** A certificate is presented for the names that are in it, as by Traefik; a host that is not there is told. */
+function tlsOf(ingress: Ingress, readCertificate: CertificateReader, reader: Reader): Tls {
+  const { namespace = '' } = ingress.metadata;
+  const parts = (ingress.spec?.tls ?? []).map(({ secretName = '', hosts = [] }, index): Tls => {
+    if (secretName === '') return { certificates: [], problems: [] };
+    const at = `Ingress ${keyOf(ingress)}, spec.tls[${index}]`;
+    const { certificate, problems } = readCertificate(`${namespace}/${secretName}`, `${at}.secretName`, reader);
+    if (certificate === undefined) return { certificates: [], problems };
+    const others = hosts
+      .filter((host) => !isHostOf(certificate, host))
+      .map((host) => hostProblem(at, host, certificate));
+    return { certificates: [certificate], problems: [...problems, ...others] };
+  });
+  return {
+    certificates: parts.flatMap(({ certificates }) => certificates),
+    problems: parts.flatMap(({ problems }) => problems),
+  };
+}
+
+function hostProblem(at: string, host: string, { name, hosts }: Certificate): Problem {
+  const message = `${at}.hosts: the certificate of Secret ${name} is not for ${host} but for ${hosts.join(', ')}; correct one of them.`;
+  return { reason: 'BrokenReference', message };
 }
 
 /** What is wrong with all of it is told once. */

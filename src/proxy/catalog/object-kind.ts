@@ -1,12 +1,13 @@
 import type { Ingress, IngressClass } from '../../api/ingress.ts';
 import type { ConfigMap, EndpointSlice, KubernetesObject, ObjectKey, Secret, Service } from '../../api/kubernetes.ts';
-import type { IngressRoute, ServersTransport, TraefikService } from '../../api/traefik.ts';
+import type { IngressRoute, ServersTransport, TlsStore, TraefikService } from '../../api/traefik.ts';
 
 /** Objects are the kinds that the catalog reads. */
 export interface Objects {
   readonly IngressRoute: IngressRoute;
   readonly TraefikService: TraefikService;
   readonly ServersTransport: ServersTransport;
+  readonly TLSStore: TlsStore;
   readonly Middleware: KubernetesObject;
   readonly Service: Service;
   readonly EndpointSlice: EndpointSlice;

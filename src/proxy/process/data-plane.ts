@@ -5,6 +5,7 @@ import type { ConfigurationChange } from '../configuration.ts';
 import { finish, type Steps } from '../steps.ts';
 import { createCounters, type Counters } from '../metrics/counters.ts';
 import { createRouteTable, type RouteTable } from '../routing/route-table.ts';
+import { createCertificates, type Certificates } from '../server/certificates.ts';
 import { forward, type Handler } from '../server/exchange.ts';
 import { createForwarder } from '../server/forward.ts';
 import { createListener, type Listener } from '../server/listener.ts';
@@ -51,11 +52,17 @@ export function createPlane(options: PlaneOptions): CreatePlane {
         log?.(record, passage);
       },
     });
+    const certificates = createCertificates();
+    const tls = {
+      certificates,
+      isStrict: settings.isSniStrict,
+      ticketKeys: Buffer.from(settings.ticketKeys, 'base64'),
+    };
     const listeners = settings.entryPoints.map((entryPoint) => ({
       name: entryPoint.name,
-      listener: createListener({ entryPoint, clock, onRequest: forwarder.handle }),
+      listener: createListener({ entryPoint, clock, onRequest: forwarder.handle, tls }),
     }));
-    const applying = createApplying({ services, routes, counters, upstream });
+    const applying = createApplying({ services, routes, counters, upstream, certificates, listeners });
     let isListening = false;
     return {
       apply: async (change) => {
@@ -64,6 +71,9 @@ export function createPlane(options: PlaneOptions): CreatePlane {
         else finish(applying(change));
       },
       applyHealth: (down) => services.applyHealth(down),
+      setTicketKeys: (keys) => {
+        for (const { listener } of listeners) listener.setTicketKeys(Buffer.from(keys, 'base64'));
+      },
       listen: () => {
         isListening = true;
         return Promise.all(listeners.map(listenOn));
@@ -82,16 +92,20 @@ interface Applied {
   readonly routes: RouteTable<Handler>;
   readonly counters: Counters;
   readonly upstream: UpstreamClient;
+  readonly certificates: Certificates;
+  readonly listeners: readonly NamedListener[];
 }
 
 /** createApplying returns what makes a change of the configuration the one that is served: all of it at once. */
-function createApplying({ services, routes, counters, upstream }: Applied) {
+function createApplying({ services, routes, counters, upstream, certificates, listeners }: Applied) {
   const servers = createServerTracker(upstream);
   return function* (change: ConfigurationChange): Steps<void> {
     const takeServices = yield* services.applying(change);
     const takeRoutes = yield* routes.applying(change.routers);
     takeServices();
     takeRoutes();
+    certificates.apply(change.certificates);
+    for (const { listener } of listeners) listener.refreshTls();
     yield;
     for (const name of [...change.routers.removed, ...change.services.removed]) {
       counters.forget([name]);

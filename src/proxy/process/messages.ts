@@ -12,8 +12,11 @@ export type ToWorker =
       readonly settings: PlaneSettings;
       readonly change: ConfigurationChange;
       readonly generation: number;
+      /** ticketKeys are 48 bytes as base64, for TLS sessions. */
+      readonly ticketKeys: string;
     }
   | { readonly kind: 'Change'; readonly change: ConfigurationChange; readonly generation: number }
+  | { readonly kind: 'TicketKeys'; readonly keys: string }
   | HealthMessage
   | { readonly kind: 'Drain'; readonly graceMs: number };
 

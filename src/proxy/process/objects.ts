@@ -38,6 +38,7 @@ const kinds: Readonly<Record<Exclude<ObjectKind, NamedKind>, ResourceKind>> = {
   IngressRoute: traefik('ingressroutes', 'IngressRoute'),
   TraefikService: traefik('traefikservices', 'TraefikService'),
   ServersTransport: traefik('serverstransports', 'ServersTransport'),
+  TLSStore: traefik('tlsstores', 'TLSStore'),
   Middleware: traefik('middlewares', 'Middleware'),
   Ingress: { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', kind: 'Ingress' },
   IngressClass: { group: 'networking.k8s.io', version: 'v1', plural: 'ingressclasses', kind: 'IngressClass' },

@@ -28,6 +28,7 @@ const nothing: ConfigurationChange = {
   services: { set: [], removed: [] },
   serverSets: { set: [], removed: [] },
   transports: { set: [], removed: [] },
+  certificates: { set: [], removed: [] },
 };
 
 function* splitChange(change: ConfigurationChange): Generator<ConfigurationChange, void, undefined> {
@@ -68,6 +69,7 @@ export function createJoiner(): (message: ToWorker | PartMessage) => ToWorker | 
         services: join(whole.map(({ services }) => services)),
         serverSets: join(whole.map(({ serverSets }) => serverSets)),
         transports: join(whole.map(({ transports }) => transports)),
+        certificates: join(whole.map(({ certificates }) => certificates)),
       },
     };
   };

@@ -13,6 +13,7 @@ import type { Steps } from '../steps.ts';
 import type { ListeningAddress } from './messages.ts';
 import { followObjects, type ProxyObjects } from './objects.ts';
 import { createServerHealth, type ServerHealth } from './server-health.ts';
+import { createTicketKeys, type TicketKeys } from './ticket-keys.ts';
 import { inTurns } from './turns.ts';
 import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 
@@ -55,7 +56,9 @@ export function startPrimary(options: PrimaryOptions): Primary {
   const reloads: Reloads = { generation: 0, lastMs: undefined };
   const stopped = new AbortController();
   const health = createServerHealth(clock);
-  const pool = createPool(options, { catalog, totals, reloads, health });
+  const tickets = createTicketKeys(clock, stopped.signal, (keys) => pool.send({ kind: 'TicketKeys', keys }));
+  const parts: Parts = { catalog, totals, reloads, health, tickets };
+  const pool: WorkerPool = createPool(options, parts);
   const objects: ProxyObjects = followObjects(
     {
       ...options,
@@ -81,7 +84,7 @@ export function startPrimary(options: PrimaryOptions): Primary {
     catalog,
     isServing: () => isServing,
     restart: () => pool.restart(),
-    state: () => stateOf({ settings, catalog, totals, reloads, health, pool, objects, clock }),
+    state: () => stateOf({ ...parts, settings, pool, objects, clock }),
     serve: async () => {
       await objects.synced;
       const addresses = await pool.start();
@@ -107,6 +110,7 @@ interface Parts {
   readonly totals: Totals;
   readonly reloads: Reloads;
   readonly health: ServerHealth;
+  readonly tickets: TicketKeys;
 }
 
 function createPool({ settings, spawn, clock, logger }: PrimaryOptions, parts: Parts): WorkerPool {
@@ -122,6 +126,7 @@ function createPool({ settings, spawn, clock, logger }: PrimaryOptions, parts: P
       settings: planeSettings(settings),
       change: wholeOf(catalog),
       generation: reloads.generation,
+      ticketKeys: parts.tickets.keys(),
     }),
     onCounters: ({ name }, { delta, open }) => {
       totals.add(delta);
@@ -135,18 +140,19 @@ function createPool({ settings, spawn, clock, logger }: PrimaryOptions, parts: P
   });
 }
 
-function planeSettings({ entryPoints, isStrict, metrics, accessLog }: ProxySettings): PlaneSettings {
-  return { entryPoints, isStrict, metrics, accessLog };
+function planeSettings({ entryPoints, isStrict, isSniStrict, metrics, accessLog }: ProxySettings): PlaneSettings {
+  return { entryPoints, isStrict, isSniStrict, metrics, accessLog };
 }
 
 function wholeOf({ configuration }: Catalog): ConfigurationChange {
   const all = <T>(items: ReadonlyMap<string, T>): ItemChanges<T> => ({ set: [...items.values()], removed: [] });
-  const { routers, services, serverSets, transports } = configuration;
+  const { routers, services, serverSets, transports, certificates } = configuration;
   return {
     routers: all(routers),
     services: all(services),
     serverSets: all(serverSets),
     transports: all(transports),
+    certificates: all(certificates),
   };
 }
 
@@ -156,13 +162,14 @@ function isNothing(change: ConfigurationChange): boolean {
   );
 }
 
-function summaryOf({ routers, services, serverSets, transports }: ConfigurationChange) {
+function summaryOf({ routers, services, serverSets, transports, certificates }: ConfigurationChange) {
   const count = ({ set, removed }: ItemChanges<unknown>): number => set.length + removed.length;
   return {
     routers: count(routers),
     services: count(services),
     serverSets: count(serverSets),
     transports: count(transports),
+    certificates: count(certificates),
   };
 }
 

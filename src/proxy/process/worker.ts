@@ -10,6 +10,8 @@ export interface Plane {
   /** apply resolves when the change is served; what is large is prepared in pieces, and then taken over at once. */
   apply(change: ConfigurationChange): Promise<void>;
   applyHealth(down: ServerDown): void;
+  /** setTicketKeys changes what TLS sessions are resumed by. */
+  setTicketKeys(keys: string): void;
   /** listen resolves with the ports that were taken; it rejects when one is not to be had. */
   listen(): Promise<readonly ListeningAddress[]>;
   /** takeCounts returns what was counted since the last call, or undefined where nothing is new. */
@@ -19,7 +21,10 @@ export interface Plane {
 }
 
 /** CreatePlane makes the data plane; `onServerDown` hears what the others have to know. */
-export type CreatePlane = (settings: PlaneSettings, events: { onServerDown(down: ServerDown): void }) => Plane;
+export type CreatePlane = (
+  settings: PlaneSettings & { readonly ticketKeys: string },
+  events: { onServerDown(down: ServerDown): void },
+) => Plane;
 
 /** WorkerOptions: `say` resolves when the message is on its way. */
 export interface WorkerOptions {
@@ -58,8 +63,8 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
       reportAgain();
     });
   };
-  const start = async ({ settings, change }: ToWorker & { readonly kind: 'Start' }): Promise<void> => {
-    plane = createPlane(settings, { onServerDown: (down) => tell({ kind: 'Health', down }) });
+  const start = async ({ settings, change, ticketKeys }: ToWorker & { readonly kind: 'Start' }): Promise<void> => {
+    plane = createPlane({ ...settings, ticketKeys }, { onServerDown: (down) => tell({ kind: 'Health', down }) });
     await plane.apply(change);
     try {
       tell({ kind: 'Listening', addresses: await plane.listen() });
@@ -94,13 +99,18 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
         case 'Change':
           changed = changed.then(() => change(message));
           return;
-        case 'Health':
-          return plane?.applyHealth(message.down);
         case 'Drain':
           return void drain(message.graceMs);
+        default:
+          return tellPlane(plane, message);
       }
     },
   };
+}
+
+function tellPlane(plane: Plane | undefined, message: ToWorker & { readonly kind: 'TicketKeys' | 'Health' }): void {
+  if (message.kind === 'Health') plane?.applyHealth(message.down);
+  else plane?.setTicketKeys(message.keys);
 }
 
 /** localWorker returns a worker in this process, for who embeds the proxy: as WorkerPool spawns them, but only once. */

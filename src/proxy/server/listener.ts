@@ -1,23 +1,31 @@
 /** An entry point's port: accepts connections, finds out which protocol they speak, and ends them in good order. */
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
-import tls, { type SecureContext, type TlsOptions } from 'node:tls';
+import tls, { type SecureContextOptions, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Clock } from '../../clock.ts';
+import type { Certificate } from '../configuration.ts';
 import type { Downstream } from '../downstream.ts';
 import type { EntryPoint, EntryPointTls } from '../entry-point.ts';
+import type { Certificates } from './certificates.ts';
 import type { Connection, ConnectionHost } from './connection.ts';
 import { createHttp1Host } from './h1.ts';
 import { createHttp2Host } from './h2.ts';
 import { peekProtocol } from './peek.ts';
 
-/** SniCallback returns the certificate for a server name, or undefined for the default one. */
-export type SniCallback = (serverName: string) => SecureContext | undefined;
+/** TlsChoice is what clients are presented besides the certificate of the entry point. */
+export interface TlsChoice {
+  readonly certificates: Pick<Certificates, 'find' | 'byDefault'>;
+  /** isStrict refuses clients that ask for no name, or for one that no certificate is for, as Traefik's sniStrict. */
+  readonly isStrict: boolean;
+  /** ticketKeys are 48 bytes that all workers share, so that a session that began at one is resumed at another. */
+  readonly ticketKeys: Buffer;
+}
 
 /** ListenerOptions: `onRequest` gets every request that is in order. */
 export interface ListenerOptions {
   readonly entryPoint: EntryPoint;
   readonly clock: Clock;
   readonly onRequest: (downstream: Downstream, entryPoint: EntryPoint) => void;
-  readonly sniCallback?: SniCallback;
+  readonly tls?: TlsChoice;
 }
 
 /** Listener is a port that is, or was, listened on. */
@@ -28,6 +36,10 @@ export interface Listener {
   accept(socket: Socket): void;
   /** openConnections returns how many there are. */
   openConnections(): number;
+  /** refreshTls takes over a new default certificate for the handshakes to come. */
+  refreshTls(): void;
+  /** setTicketKeys changes the keys of sessions; those that began with others begin anew. */
+  setTicketKeys(keys: Buffer): void;
   /**
    * drain stops accepting and resolves when all connections are gone: idle ones are closed after a second, others after
    * their answers, what is left then (upgraded ones too) after `graceMs`.
@@ -66,12 +78,15 @@ class EntryPointListener implements Listener {
   readonly #tracked = new Set<Tracked>();
   /** node does not say which connection became a secure one; its other end does. */
   readonly #handshakes = new Map<string, Tracked>();
+  #ticketKeys: Buffer | undefined;
+  #default: Certificate | undefined;
   #cancelSweep: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
   #isDraining = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#ticketKeys = options.tls?.ticketKeys;
     const { entryPoint, clock } = options;
     const onRequest = (downstream: Downstream): void => options.onRequest(downstream, entryPoint);
     const { readTimeoutMs, maxHeaderBytes } = entryPoint;
@@ -130,28 +145,60 @@ class EntryPointListener implements Listener {
   }
 
   #createTls({ certificate, key }: EntryPointTls): tls.Server {
-    const { sniCallback, entryPoint } = this.#options;
-    const sni: TlsOptions =
-      sniCallback === undefined ? {} : { SNICallback: (name, done) => done(null, sniCallback(name)) };
+    const { entryPoint } = this.#options;
     const server = tls.createServer({
-      cert: certificate,
-      key,
+      ...this.#presented({ certificate, key }),
       ALPNProtocols: ['h2', 'http/1.1'],
-      minVersion: 'TLSv1.2',
       handshakeTimeout: entryPoint.readTimeoutMs === 0 ? 120_000 : entryPoint.readTimeoutMs,
       allowHalfOpen: true,
-      ...sni,
+      SNICallback: (name, done) => this.#choose(name, done),
     });
     server.on('secureConnection', (socket) => {
       const tracked = this.#handshakes.get(addressOf(socket));
       this.#handshakes.delete(addressOf(socket));
       socket.on('error', () => undefined);
-      if (tracked === undefined) socket.destroy();
+      if (tracked === undefined || this.#isNameless(socket)) socket.destroy();
       else this.#host(tracked, socket, socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
     });
     // A handshake that fails ends its connection; who sent it is known to nobody.
     server.on('tlsClientError', (_, socket) => socket.destroy());
     return server;
+  }
+
+  refreshTls(): void {
+    const { entryPoint, tls: choice } = this.#options;
+    const present = choice?.certificates.byDefault();
+    if (this.#tls === undefined || entryPoint.tls === undefined || present === this.#default) return;
+    this.#default = present;
+    this.#tls.setSecureContext(this.#presented(entryPoint.tls));
+  }
+
+  setTicketKeys(keys: Buffer): void {
+    this.#ticketKeys = keys;
+    this.#tls?.setTicketKeys(keys);
+  }
+
+  /** What the entry point itself has wins over the default of a TLSStore: who starts the proxy said so. */
+  #presented({ certificate, key }: EntryPointTls): SecureContextOptions {
+    const chosen = certificate === '' ? this.#default : { certificate, key };
+    return {
+      minVersion: 'TLSv1.2',
+      ...(chosen !== undefined && { cert: chosen.certificate, key: chosen.key }),
+      ...(this.#ticketKeys !== undefined && { ticketKeys: this.#ticketKeys }),
+    };
+  }
+
+  #choose(name: string, done: Parameters<NonNullable<TlsOptions['SNICallback']>>[1]): void {
+    const { tls: choice } = this.#options;
+    const context = choice?.certificates.find(name);
+    if (context === undefined && choice?.isStrict === true) done(new Error('no certificate for this name'));
+    else done(null, context);
+  }
+
+  /** Who asks for no name is not asked about by node. */
+  #isNameless(socket: TLSSocket): boolean {
+    const name: string | false | null | undefined = socket.servername;
+    return this.#options.tls?.isStrict === true && (name === false || (name ?? '') === '');
   }
 
   #startTls(server: tls.Server, tracked: Tracked): void {

@@ -206,12 +206,47 @@ const table = {
     shownBy: 'test/contract/catalog.test.ts',
   },
   'What is served with a warning': {
-    traefik:
-      'Honours `strategy` other than round robin, `certResolver`, `tls.secretName` and `observability.metrics: false`.',
-    sluice: 'Asks pods in turn, takes the certificate of the entry point, and counts all the same.',
+    traefik: 'Honours `strategy` other than round robin, `certResolver` and `observability.metrics: false`.',
+    sluice: 'Asks pods in turn, presents the certificate of a Secret for the name, and counts all the same.',
     why: 'The route works without them; the judge needs the counters.',
     strict: 'Sluice',
     shownBy: 'test/contract/catalog.test.ts',
+  },
+  'Which Ingress wins': {
+    traefik:
+      'The longest rule: a wildcard over the exact host that it covers, `Prefix` over `Exact`; `/foo` takes `/foobar`, without `strictPrefixMatching`.',
+    sluice: 'The exact host, then the longest path, then `Exact`; paths are compared element by element.',
+    why: 'The Kubernetes API says so.',
+    strict: 'Sluice',
+    shownBy: 'test/unit/proxy/catalog/ingress.test.ts',
+  },
+  'The default backend of an Ingress with rules': {
+    traefik: 'Is left out.',
+    sluice: 'Takes what no path of its hosts does.',
+    why: 'The Kubernetes API has it.',
+    strict: 'Sluice',
+    shownBy: 'test/contract/ingress.test.ts',
+  },
+  'Annotations of ingress-nginx': {
+    traefik: 'Are not looked at.',
+    sluice: 'Canaries are served; what may keep somebody out, and is not known, disables the Ingress.',
+    why: 'An Ingress that is moved from there must not be open to everybody.',
+    strict: 'Sluice',
+    shownBy: 'test/contract/ingress.test.ts',
+  },
+  'A Secret that cannot be read any more': {
+    traefik: 'Presents the default certificate.',
+    sluice: 'Presents the certificate that the Secret had before, and says so.',
+    why: 'A slip of the hand must not take a host down.',
+    strict: 'Sluice',
+    shownBy: 'test/unit/proxy/catalog/certificates.test.ts',
+  },
+  'TLS without a certificate': {
+    traefik: 'Presents one that it has signed itself.',
+    sluice: 'Refuses the handshake where no certificate is for the name and there is no default one.',
+    why: 'No client trusts the other one.',
+    strict: 'Sluice',
+    shownBy: 'test/unit/proxy/server/sni.test.ts',
   },
 } as const satisfies Readonly<Record<string, Difference>>;
 

@@ -34,6 +34,7 @@ const defaults = {
   entryPoints: [web],
   objects: { ingressClass: '', allowsCrossNamespace: false, allowsExternalName: false },
   isStrict: false,
+  isSniStrict: false,
   workers: 2,
   acceptGraceMs: 5_000,
   graceMs: 10_000,
@@ -109,7 +110,6 @@ describe('the settings of the proxy', () => {
     ['web=:80,trusted-ips=example.com', 'trusted-ips has "example.com"'],
     ['web=:80,read-timeout=soon', 'read-timeout is "soon"; it must be a duration like 60s'],
     ['web=:80,max-header-bytes=1', 'max-header-bytes must be from 1024 to 1048576'],
-    ['web=:80,tls', 'tls needs --tls-cert-file and --tls-key-file'],
     ['web=:80 web=:81', '--entry-point web is given twice'],
   ])('refuse the entry point %s', (entryPoint, problem) => {
     expect(refusal({ entryPoint })).toContain(problem);

@@ -42,6 +42,7 @@ const graceMs = 10_000;
 const settings = {
   entryPoints: [],
   isStrict: false,
+  isSniStrict: false,
   metrics: { bucketsSeconds: [], hasRouterLabels: false },
   accessLog: undefined,
 };
@@ -64,7 +65,7 @@ function createPool(count = 2) {
       workers.push(worker);
       return worker;
     },
-    start: () => ({ kind: 'Start', settings, change: nothing, generation: 1 }),
+    start: () => ({ kind: 'Start', ticketKeys: '', settings, change: nothing, generation: 1 }),
     onApplied: (generation) => void applied.push(generation),
     onCounters: () => undefined,
     onGone: ({ name }) => void gone.push(name),

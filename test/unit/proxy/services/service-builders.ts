@@ -79,6 +79,7 @@ export const nothing: ConfigurationChange = {
   services: { set: [], removed: [] },
   serverSets: { set: [], removed: [] },
   transports: { set: [], removed: [] },
+  certificates: { set: [], removed: [] },
 };
 
 /** set applies services that are new or different. */
