@@ -101,7 +101,8 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
           return;
         case 'Drain':
           return void drain(message.graceMs);
-        default:
+        case 'TicketKeys':
+        case 'Health':
           return tellPlane(plane, message);
       }
     },
