@@ -56,19 +56,12 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
     const counts = plane?.takeCounts();
     if (counts !== undefined) await say({ kind: 'Counters', ...counts });
   };
-  const reportAgain = (): void => {
-    clock.schedule(reportEveryMs, () => {
-      if (isDraining) return;
-      void report();
-      reportAgain();
-    });
-  };
   const start = async ({ settings, change, ticketKeys }: ToWorker & { readonly kind: 'Start' }): Promise<void> => {
     plane = createPlane({ ...settings, ticketKeys }, { onServerDown: (down) => tell({ kind: 'Health', down }) });
     await plane.apply(change);
     try {
       tell({ kind: 'Listening', addresses: await plane.listen() });
-      reportAgain();
+      repeat(clock, report, () => isDraining);
     } catch (error) {
       await say({ kind: 'Failed', message: error instanceof Error ? error.message : String(error) });
       ended.resolve();
@@ -107,6 +100,14 @@ export function startWorker({ createPlane, clock, say }: WorkerOptions): ProxyWo
       }
     },
   };
+}
+
+function repeat(clock: Clock, report: () => Promise<void>, isOver: () => boolean): void {
+  clock.schedule(reportEveryMs, () => {
+    if (isOver()) return;
+    void report();
+    repeat(clock, report, isOver);
+  });
 }
 
 function tellPlane(plane: Plane | undefined, message: ToWorker & { readonly kind: 'TicketKeys' | 'Health' }): void {
