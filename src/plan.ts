@@ -16,6 +16,7 @@ import { knownObjects } from './lint.ts';
 import { readManifestFiles, readManifestSchema } from './manifest-files.ts';
 import type { KnownObject } from './reconciler/stores.ts';
 import { rehearse } from './rehearsal.ts';
+import { isHolding } from './rollout/status.ts';
 import { planSteps } from './rollout/steps.ts';
 import { readSurroundings } from './surroundings.ts';
 import { version } from './version.ts';
@@ -58,6 +59,7 @@ export async function runPlan(call: PlanCall, host: PlanHost): Promise<PlanResul
   if ('kind' in subject) return subject;
   const { rollout, objects, elsewhere } = subject;
   const name = keyOf(rollout);
+  if (isHolding(rollout.status ?? {})) return { kind: 'Failed', message: holdingText(name, rollout) };
   const { freezesFile } = settings;
   const freezes = freezesFile === undefined ? [] : parseFreezes(freezesFile, await readFreezes(freezesFile));
   const nowMs = (host.clock ?? systemClock).nowMs();
@@ -66,6 +68,12 @@ export async function runPlan(call: PlanCall, host: PlanHost): Promise<PlanResul
     return { kind: 'Failed', message: `Rollout ${name} comes to no end: ${rehearsal.stopped}` };
   const report = reportPlan(rollout, rehearsal, planSteps(rollout.spec));
   return { kind: 'Done', text: call.output === 'json' ? JSON.stringify(report, null, 2) : planText(report) };
+}
+
+/** What comes next is no rollout of the canary, but the return of the traffic. */
+function holdingText(name: string, { spec, status }: Rollout): string {
+  const { stable, canary } = status?.target ?? spec;
+  return `Rollout ${name} holds: ${canary.service} keeps all traffic. Next is ${stable.service}: traffic returns to it in the same steps when it has a new revision, or with a promote. There is a plan again after that.`;
 }
 
 function checkCall({ name, filename, output }: PlanCall): void {

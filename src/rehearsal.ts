@@ -47,6 +47,7 @@ interface World {
   objects: readonly KnownObject[];
   hasBegun: boolean;
   readonly moments: Moment[];
+  readonly from: Rehearsal['from'];
   readonly freezes: readonly FrozenTime[];
   readonly elsewhere: readonly string[];
 }
@@ -59,8 +60,10 @@ interface Look {
 /** rehearse returns what the controller would do from now on, if the canary is proven safe as soon as it may be. */
 export function rehearse({ rollout, objects, nowMs, freezes, elsewhere = [] }: RehearsalOptions): Rehearsal {
   const versioned = objects.map(({ kind, object }) => ({ kind, object: stamped(object) }));
-  const known = { objects: versioned, freezes, elsewhere };
-  const world: World = { ...known, nowMs, rollout: stamped(rollout), hasBegun: false, moments: [] };
+  const from = rollout.status?.progress;
+  const hasBegun = from !== undefined;
+  const known = { from, objects: versioned, freezes, elsewhere };
+  const world: World = { ...known, nowMs, rollout: stamped(rollout), hasBegun, moments: [] };
   for (let looks = 0; looks < maxLooks; looks += 1) {
     const look = observeWorld(world);
     const decision = decide(look.observation);
@@ -254,7 +257,7 @@ function ended(world: World, stopped: string | undefined): Rehearsal {
   const { observation } = observeWorld(world);
   const endpoints = { stable: observation.stable.readyEndpoints, canary: observation.canary.readyEndpoints };
   const onDelete = stopped === undefined ? deletionOf(world) : [];
-  return { moments: world.moments, endedAtMs: world.nowMs, status, stopped, onDelete, endpoints };
+  return { moments: world.moments, from: world.from, endedAtMs: world.nowMs, status, stopped, onDelete, endpoints };
 }
 
 function deletionOf(world: World): readonly JsonPatchOperation[] {

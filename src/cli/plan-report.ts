@@ -34,6 +34,8 @@ export interface Rehearsal {
   readonly stopped: string | undefined;
   /** onDelete is what the deletion of the Rollout would write after the end; empty where the route stays. */
   readonly onDelete: readonly JsonPatchOperation[];
+  /** from is where the rollout stood before; undefined where it had not begun. */
+  readonly from: { readonly index: number; readonly weight: number } | undefined;
   /** endpoints are how many ready ones were reckoned with. */
   readonly endpoints: { readonly stable: number; readonly canary: number };
 }
@@ -75,12 +77,12 @@ export function reportPlan(
   rehearsal: Rehearsal,
   steps: readonly PlannedStep[],
 ): PlanReport {
-  const { moments, endpoints } = rehearsal;
+  const { moments, endpoints, from } = rehearsal;
   const { kind, name } = spec.route;
   const matched = moments.find((moment) => moment.kind === 'Matched');
   const planned = moments.flatMap((moment, place) =>
     moment.kind === 'Written' || moment.kind === 'Paused'
-      ? [planStep({ spec, steps, endpoints }, moment, moments.slice(0, place))]
+      ? [planStep({ spec, steps, endpoints, from }, moment, moments.slice(0, place))]
       : [],
   );
   return {
@@ -101,6 +103,7 @@ interface Setting {
   readonly spec: RolloutSpec;
   readonly steps: readonly PlannedStep[];
   readonly endpoints: Rehearsal['endpoints'];
+  readonly from: Rehearsal['from'];
 }
 
 type Stepping = Moment & { readonly kind: 'Written' | 'Paused' };
@@ -115,7 +118,7 @@ function planStep(setting: Setting, moment: Stepping, earlier: readonly Moment[]
     ...(moment.kind === 'Paused' ? { pause: pauseOf(steps[moment.index]) } : {}),
     earliest: formatTime(moment.atMs),
     after: sinceLast(moment, earlier),
-    gates: gatesOf(setting, moment, before),
+    gates: gatesOf(setting, moment, before ?? setting.from),
     held: held.flatMap((one) => (one.kind === 'Braked' ? [one.message] : [])),
     patch: moment.kind === 'Written' ? moment.patch : [],
     rollback: moment.kind === 'Written' ? (moment.back ?? []) : [],
@@ -137,7 +140,7 @@ function sinceLast({ atMs }: Stepping, earlier: readonly Moment[]): PlanStep['af
 }
 
 /** gatesOf says what the rules of a rollout ask for before a step begins, in the order in which they are looked at. */
-function gatesOf(setting: Setting, moment: Stepping, before: Stepping | undefined): readonly string[] {
+function gatesOf(setting: Setting, moment: Stepping, before: Setting['from']): readonly string[] {
   const { spec } = setting;
   const brakes = [
     ...(spec.paused ? ['spec.paused is false'] : []),
@@ -159,7 +162,11 @@ function startGates({ canary, stable, readiness, analysis }: RolloutSpec): reado
   ];
 }
 
-function leavingGates({ spec, steps, endpoints }: Setting, moment: Stepping, before: Stepping): readonly string[] {
+function leavingGates(
+  { spec, steps, endpoints }: Setting,
+  moment: Stepping,
+  before: NonNullable<Setting['from']>,
+): readonly string[] {
   const last = steps[before.index];
   const needed = neededEndpoints(spec.readiness, before.weight, endpoints.stable);
   const isRaise = moment.kind === 'Written';

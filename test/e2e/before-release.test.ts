@@ -100,9 +100,16 @@ describe('before a release', { timeout: 180_000 }, () => {
     expect(built?.metadata).toMatchObject(planned.matchRoute?.metadata ?? { name: 'none' });
     await whole.command('promote');
     await aborted.untilAt(30);
+    // Of what is under way the rest is planned.
+    const { steps: rest } = await planOf(aborted);
+    expect(rest.map(({ weight }) => weight)).toEqual([100]);
+    expect(rest[0]).toMatchObject({ patch: plannedAbort.steps[1]?.patch, gates: plannedAbort.steps[1]?.gates });
     await aborted.command('abort');
     await aborted.until('the rollback', ({ phase }) => phase === 'Failed');
     await whole.until('the end', ({ reason }) => reason === 'Holding');
+    const holding = await sluice('plan', 'whole');
+    expect(holding).toMatchObject({ code: 1, stdout: '' });
+    expect(holding.stderr).toContain('Rollout web/whole holds: whole-canary keeps all traffic. Next is whole-stable');
     const steps = planned.steps.map(({ patch }) => patch).filter((patch) => patch.length > 0);
     expect(await writesOf(whole)).toEqual(steps);
     expect(await writesOf(aborted)).toEqual([plannedAbort.steps[0]?.patch, plannedAbort.steps[0]?.rollback]);
