@@ -1,21 +1,28 @@
 #!/usr/bin/env node
 /** The program: argv, environment, signals and exit codes. Nothing else touches the process. */
+import { basename } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setFlagsFromString } from 'node:v8';
 import { checkCommand } from './commands/check.ts';
+import { abortCommand, pauseCommand, promoteCommand, resumeCommand, retryCommand } from './commands/command.ts';
 import { demoCommand } from './commands/demo.ts';
 import { getCommand } from './commands/get.ts';
+import { historyCommand } from './commands/history.ts';
 import { lintCommand } from './commands/lint.ts';
 import { planCommand } from './commands/plan.ts';
 import { controllerCommand, proxyCommand, standaloneCommand } from './commands/serve.ts';
-import { exitCodes, subcommand, type Interrupted, type Shell } from './commands/shell.ts';
+import { exitCodeOf, subcommand, type Interrupted, type Shell } from './commands/shell.ts';
 import { simulateCommand } from './commands/simulate.ts';
+import { statusCommand } from './commands/status.ts';
 import { versionCommand } from './commands/version.ts';
-import { isSluiceError } from './errors.ts';
 import { primaryPort } from './proxy/process/cluster-workers.ts';
 import { version } from './version.ts';
 
+/** kubectl runs what PATH has as kubectl-sluice, so that the user has written `kubectl sluice`. */
+const isPlugin = basename(process.argv[1] ?? '').startsWith('kubectl-');
+
 const shell: Shell = {
+  program: isPlugin ? 'kubectl sluice' : 'sluice',
   env: process.env,
   platform: process.platform,
   output: process.stdout,
@@ -65,7 +72,7 @@ function collectAlone(): void {
   setFlagsFromString('--no-parallel-scavenge');
 }
 
-const program = subcommand(shell, 'sluice')
+const program = subcommand(shell, shell.program)
   .description(
     'Moves traffic from a stable version to a canary behind Traefik, and takes it back when the canary is worse.',
   )
@@ -75,6 +82,13 @@ const program = subcommand(shell, 'sluice')
   .addCommand(standaloneCommand(shell))
   .addCommand(demoCommand(shell))
   .addCommand(getCommand(shell))
+  .addCommand(statusCommand(shell))
+  .addCommand(promoteCommand(shell))
+  .addCommand(pauseCommand(shell))
+  .addCommand(resumeCommand(shell))
+  .addCommand(abortCommand(shell))
+  .addCommand(retryCommand(shell))
+  .addCommand(historyCommand(shell))
   .addCommand(lintCommand(shell))
   .addCommand(planCommand(shell))
   .addCommand(simulateCommand(shell))
@@ -100,5 +114,5 @@ try {
   await (primary === undefined ? program.parseAsync(process.argv) : work(primary));
 } catch (error) {
   shell.complain(error instanceof Error ? error.message : String(error));
-  process.exitCode = isSluiceError(error, 'ConfigInvalid') ? exitCodes.usage : exitCodes.failure;
+  process.exitCode = exitCodeOf(error);
 }

@@ -6,6 +6,9 @@ import { decodeNumbers, encodeNumbers } from './numbers.ts';
 /** CheckStates are those of the checks of a spec, in its order; undefined where one was not evaluated yet. */
 export type CheckStates = readonly (CheckState | undefined)[];
 
+/** Only the names tell what a text is about. */
+type Named = Pick<CheckSpec, 'name'>;
+
 const tag = 'checks1';
 const problems: readonly CheckProblem[] = ['SourceUnreachable', 'SourceRefused', 'SourcePartial', 'NotOneNumber'];
 const numbersOfOne = 6;
@@ -21,7 +24,7 @@ export function encodeChecks(checks: readonly CheckSpec[], states: CheckStates):
 }
 
 /** decodeChecks returns what encodeChecks wrote for these checks. Of others, and in any other text, nothing is known: all are due. */
-export function decodeChecks(checks: readonly CheckSpec[], text: string | undefined): CheckStates {
+export function decodeChecks(checks: readonly Named[], text: string | undefined): CheckStates {
   const [hash, lastMs = 0, ...numbers] = decodeNumbers(tag, text ?? '') ?? [];
   const isOfThese = hash === hashOf(checks) && numbers.length === numbersOfOne * checks.length;
   return checks.map((_, index) => {
@@ -31,7 +34,7 @@ export function decodeChecks(checks: readonly CheckSpec[], text: string | undefi
 }
 
 /** The order of the spec says which check a state is of; a check with a query that cannot be used any more is left out of it. */
-function hashOf(checks: readonly CheckSpec[]): number {
+function hashOf(checks: readonly Named[]): number {
   return fnv1a(JSON.stringify(checks.map(({ name }) => name)));
 }
 

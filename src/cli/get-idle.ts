@@ -1,6 +1,7 @@
 /** `sluice get --idle`: which of two services that take turns the next release goes to. */
 import { stringify } from 'yaml';
 import type { Rollout, StableRef, WorkloadRef } from '../api/rollout.ts';
+import { printTable } from './table.ts';
 
 /** IdleReport is what the status says of a pair that takes turns. */
 export interface IdleReport {
@@ -79,15 +80,7 @@ function tableOf({ idle, live }: IdleReport): string {
     ['IDLE', 'WORKLOAD', 'LIVE'],
     [idle.service, workload === undefined ? '' : `${workload.kind}/${workload.name}`, live.service],
   ];
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd((widths[column] ?? 0) + 3))
-        .join('')
-        .trimEnd(),
-    )
-    .join('\n');
+  return printTable(rows);
 }
 
 /** nameOf is how kubectl takes a workload as an argument. */

@@ -13,7 +13,7 @@ export function demoCommand(shell: Shell): Command {
     .option('--seed <number>', 'the same seed draws the same durations and errors')
     .action(async (call: DemoCall) => {
       const { runDemo } = await import('../demo/demo.ts');
-      const { openTerminal } = await import('../demo/terminal.ts');
+      const { openTerminal } = await import('../cli/terminal.ts');
       const isFromNpm = shell.env['npm_lifecycle_event'] === 'demo';
       const interrupted = shell.untilInterrupted();
       const isAsTold = await runDemo(call, {

@@ -1,27 +1,31 @@
 /** `sluice get`. */
 import type { Command } from 'commander';
 import type { GetCall } from '../get.ts';
-import { settingOption } from './flags.ts';
-import { exitCodes, subcommand, type Shell } from './shell.ts';
+import { exitCodesHelp, printResult, sourceCommand } from './people.ts';
+import { exitCodes, type Shell } from './shell.ts';
 
 /** getCommand is `sluice get`. */
 export function getCommand(shell: Shell): Command {
-  return subcommand(shell, 'get')
-    .description('Print what a Rollout says.')
-    .argument('<name>', 'name of the Rollout')
-    .requiredOption('--idle', 'with promotion.mode Swap: the service that the next release goes to, and its workload')
-    .option('-n, --namespace <name>', 'namespace of the Rollout; default: that of the kubeconfig')
-    .option('-o, --output <format>', 'name (for kubectl, like deployment/shop-b), json or yaml')
-    .addOption(settingOption('kubeconfig'))
-    .addOption(settingOption('context'))
-    .action(async (name: string, options: Omit<GetCall, 'name'>) => {
+  return sourceCommand(shell, 'get')
+    .description('List Rollouts, or print what they say.')
+    .argument('[names...]', 'NAME, slr/NAME or rollout/NAME; default: all of the namespace')
+    .option('-A, --all-namespaces', 'those of all namespaces')
+    .option('-l, --selector <labels>', 'those that have these labels, like app=shop')
+    .option('-o, --output <format>', 'wide, name, json or yaml')
+    .option('--no-headers', 'without the line of titles')
+    .option(
+      '--idle',
+      'with promotion.mode Swap: the service that the next release goes to, and its workload (-o name: for kubectl, like deployment/shop-b)',
+    )
+    .addHelpText(
+      'after',
+      exitCodesHelp([
+        [0, 'printed'],
+        [exitCodes.failure, 'there is none of that name'],
+      ]),
+    )
+    .action(async (names: readonly string[], options: Omit<GetCall, 'names'>) => {
       const { runGet } = await import('../get.ts');
-      const result = await runGet({ ...options, name }, { env: shell.env, signal: shell.untilSignal() });
-      if (result.kind === 'Done') {
-        if (result.note !== undefined) shell.complain(result.note);
-        return shell.print(result.text);
-      }
-      shell.complain(result.message);
-      shell.exitWith(exitCodes.failure);
+      printResult(shell, await runGet({ ...options, names }, { env: shell.env, signal: shell.untilSignal() }));
     });
 }

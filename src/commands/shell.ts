@@ -1,12 +1,32 @@
 /** What a command knows of the process that it runs in: main.ts has the only one of a program. */
 import type { WriteStream } from 'node:tty';
 import { Command } from 'commander';
+import { isSluiceError } from '../errors.ts';
 
-/** exitCodes are part of the interface: 2 is a wrong call or configuration, 1 any other failure. */
-export const exitCodes = { failure: 1, usage: 2 } as const;
+/**
+ * exitCodes are part of the interface (docs/cli.md): 2 is a wrong call or configuration, 3 an API server that cannot be
+ * reached or refuses the caller, 4 a time-out, 5 a wait for a person, 6 a release that was replaced, 1 any other failure.
+ */
+export const exitCodes = {
+  failure: 1,
+  usage: 2,
+  unreachable: 3,
+  timeout: 4,
+  person: 5,
+  superseded: 6,
+} as const;
+
+/** exitCodeOf is that of a command that has thrown. */
+export function exitCodeOf(error: unknown): number {
+  if (isSluiceError(error, 'ConfigInvalid')) return exitCodes.usage;
+  const isRefused = isSluiceError(error, 'ApiUnreachable', 'ApiTimeout', 'ApiForbidden', 'ApiUnauthorized');
+  return isRefused ? exitCodes.unreachable : exitCodes.failure;
+}
 
 /** Shell is the process as a command sees it. */
 export interface Shell {
+  /** program is how the user has called it: `sluice` or `kubectl sluice`. */
+  readonly program: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: string;
   readonly output: WriteStream;

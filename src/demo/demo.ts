@@ -9,10 +9,10 @@ import { openFolder, type DemoFolder } from './folder.ts';
 import { followRollouts } from './follow.ts';
 import { hasEnded, isAsTold, resultOf, tellEnding } from './result.ts';
 import { liveShow, opening, plainShow, type Show } from './show.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from '../cli/terminal.ts';
 import { namespace, scrapeInterval, stories, type StoryName } from './stories.ts';
 import { canaryShare, noTally, requestsOf, type Tally } from './tally.ts';
-import { wrap } from './text.ts';
+import { wrap } from '../cli/text.ts';
 import type { DemoView } from './view.ts';
 import { startWorld, type World } from './world.ts';
 

@@ -2,7 +2,7 @@
 import type { DemoView, StoryView } from './view.ts';
 import type { StoryName } from './stories.ts';
 import { requestsOf, type Tally } from './tally.ts';
-import { grouped, percent } from './text.ts';
+import { grouped, percent } from '../cli/text.ts';
 
 /** StoryResult is how one story ended. */
 export interface StoryResult {

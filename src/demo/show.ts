@@ -1,8 +1,8 @@
 /** Shows the demo: as a view that changes in place on a terminal, as lines elsewhere. */
 import type { RolloutStatus } from '../api/rollout-status.ts';
-import type { Screen } from './text.ts';
+import { startRedraw } from '../cli/redraw.ts';
 import { frame, differencesText, type DemoView } from './view.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from '../cli/terminal.ts';
 import { hostOf, type StoryName } from './stories.ts';
 
 /** Show is told of each moment, and at last ends. */
@@ -12,41 +12,12 @@ export interface Show {
   end(): void;
 }
 
-const escape = '\u001b[';
-const hideCursor = `${escape}?25l`;
-const showCursor = `${escape}?25h`;
-const clearScreen = `${escape}2J${escape}H`;
-const clearBelow = `${escape}J`;
-
-/** liveShow draws the view over itself. A terminal breaks drawn lines anew when it is resized, so then all is drawn afresh. */
+/** liveShow draws the view over itself. */
 export function liveShow(terminal: Terminal): Show {
-  let drawn = 0;
-  let last: DemoView | undefined;
-  const draw = (view: DemoView): void => {
-    const { width, rows } = terminal.size();
-    const screen: Screen = { width, rows, isColored: terminal.isColored, isUnicode: terminal.isUnicode };
-    const lines = frame(view, screen).slice(0, Math.max(1, rows - 1));
-    const up = drawn === 0 ? '' : `${escape}${drawn}A`;
-    // Each line is cleared before it is written: behind a full one the cursor is still on its last column.
-    const text = lines.map((line) => `\r${escape}2K${line}\n`).join('');
-    terminal.write(`${drawn === 0 ? hideCursor : ''}${up}${text}${clearBelow}`);
-    drawn = lines.length;
-  };
-  const ignore = terminal.onResize(() => {
-    if (last === undefined) return;
-    terminal.write(clearScreen);
-    drawn = 0;
-    draw(last);
-  });
+  const redraw = startRedraw(terminal);
   return {
-    update: (view) => {
-      last = view;
-      draw(view);
-    },
-    end: () => {
-      ignore();
-      terminal.write(showCursor);
-    },
+    update: (view) => redraw.draw((screen) => frame(view, screen)),
+    end: () => redraw.end(),
   };
 }
 

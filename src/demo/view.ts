@@ -3,7 +3,7 @@ import type { RolloutStatus } from '../api/rollout-status.ts';
 import { parseTime } from '../clock.ts';
 import { differences, hostOf, type Arm, type Story } from './stories.ts';
 import type { Answers, HostTally } from './tally.ts';
-import { bar, between, cut, grouped, padded, paint, percent, wrap, type Screen, type Style } from './text.ts';
+import { bar, between, cut, grouped, padded, paint, percent, wrap, type Screen, type Style } from '../cli/text.ts';
 
 /** StoryView is one story at a moment. */
 export interface StoryView {

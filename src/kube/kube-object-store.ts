@@ -23,7 +23,7 @@ const pageSize = '500';
 /** KubeObjectStoreOptions: `fieldManager` is the name under which the API server records our writes. */
 export interface KubeObjectStoreOptions {
   readonly clock: Clock;
-  readonly fieldManager: 'sluice';
+  readonly fieldManager: 'sluice' | 'kubectl-sluice';
   /** version is what the User-Agent says. */
   readonly version: string;
   /** random returns a number in [0, 1). */

@@ -24,7 +24,8 @@ export interface StateDisk {
   settle(): Promise<void>;
 }
 
-const fileName = 'state.json';
+/** stateFileName is what the state is called in its directory. */
+export const stateFileName = 'state.json';
 const temporaryName = 'state.json.tmp';
 const format = 1;
 
@@ -55,7 +56,7 @@ export function fileDisk(directory: string, isHeld: () => Promise<boolean>): Sta
       if (!(await isHeld())) {
         throw new Error('its lock is gone: the directory was removed, or another process has taken it; start again');
       }
-      await rename(temporary, path.join(directory, fileName));
+      await rename(temporary, path.join(directory, stateFileName));
     },
     settle: () => syncDirectory(directory),
   };
@@ -79,7 +80,7 @@ async function syncDirectory(directory: string): Promise<void> {
 
 /** readState returns the state of a directory, undefined where there is none yet; ConfigInvalid where it cannot be read. */
 export async function readState(directory: string): Promise<State | undefined> {
-  const file = path.join(directory, fileName);
+  const file = path.join(directory, stateFileName);
   // What a crash has left of a save that was never acknowledged.
   await rm(path.join(directory, temporaryName), { force: true });
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {

@@ -180,7 +180,7 @@ describe('two services that take turns', { timeout: 240_000 }, () => {
     });
     const wrong = await sluice('get', '--idle', 'nobody', '-o', 'xml');
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('-o is "xml"') });
-    expect((await sluice('get', 'nobody')).code).toBe(2);
+    expect((await sluice('get', '--idle')).code).toBe(2);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RolloutStatus } from '../../../src/api/rollout-status.ts';
 import { liveShow, opening, plainShow } from '../../../src/demo/show.ts';
-import type { Terminal } from '../../../src/demo/terminal.ts';
+import type { Terminal } from '../../../src/cli/terminal.ts';
 import { stories } from '../../../src/demo/stories.ts';
 import { noTally } from '../../../src/demo/tally.ts';
 import type { DemoView } from '../../../src/demo/view.ts';

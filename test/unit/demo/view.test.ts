@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { RolloutStatus } from '../../../src/api/rollout-status.ts';
 import { stories } from '../../../src/demo/stories.ts';
 import type { HostTally } from '../../../src/demo/tally.ts';
-import { widthOf, type Screen } from '../../../src/demo/text.ts';
+import { widthOf, type Screen } from '../../../src/cli/text.ts';
 import { frame, type DemoView } from '../../../src/demo/view.ts';
 
 const sentence =

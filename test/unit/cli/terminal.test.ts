@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { openTerminal, type Environment, type Terminal } from '../../../src/demo/terminal.ts';
+import { openTerminal, type Environment, type Terminal } from '../../../src/cli/terminal.ts';
 
 /** A stream with the fields of a terminal, or of a pipe. */
 class FakeStream extends EventEmitter {

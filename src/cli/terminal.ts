@@ -1,7 +1,7 @@
-/** Standard output as the demo sees it: what it can show, and how large it is. */
+/** Standard output as a view sees it: what it can show, and how large it is. */
 import type { WriteStream } from 'node:tty';
 
-/** Terminal is where the demo is shown. */
+/** Terminal is where a view is shown. */
 export interface Terminal {
   write(text: string): void;
   /** isInteractive is false for files, pipes and terminals that cannot move the cursor. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bar, between, cut, grouped, percent, wrap } from '../../../src/demo/text.ts';
+import { bar, between, cut, grouped, percent, wrap } from '../../../src/cli/text.ts';
 
 describe('bar', () => {
   test('fills eighths of a character', () => {
