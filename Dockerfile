@@ -5,6 +5,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY LICENSE tsconfig.json tsconfig.build.json ./
 COPY scripts/image-root.sh scripts/
 COPY crds crds
+COPY manifests manifests
 COPY src src
 RUN sh scripts/image-root.sh /app
 
@@ -24,6 +25,18 @@ EXPOSE 8000 8443
 # Speed counts here: memory is left to V8, but for the heaps of the workers, which share the limit out by themselves.
 ENTRYPOINT ["node", "/app/dist/main.js"]
 CMD ["proxy"]
+
+# docker build --target proxy-host -t sluice-proxy-host:0.1.0 .
+# For ports below 1024 of the node: a process of uid 65532 has of NET_BIND_SERVICE what the file that it runs carries too. Where
+# the container lacks the capability this Node cannot start at all, so that it is an image of its own. No shell may come
+# between: no_new_privs takes away what the runtime gave.
+FROM proxy AS proxy-host
+USER 0
+RUN apt-get update && apt-get install --yes --no-install-recommends libcap2-bin \
+  && setcap cap_net_bind_service=+ep "$(command -v node)" \
+  && apt-get purge --yes --auto-remove libcap2-bin && rm -rf /var/lib/apt/lists/*
+USER 65532:65532
+EXPOSE 80 443
 
 FROM run AS controller
 # Large buffers, as of answers of Prometheus, go back to the system at once instead of leaving holes in the heap of malloc.

@@ -10,7 +10,7 @@ mkdir -p "$target/dist"
 target=$(cd "$target" && pwd)
 node node_modules/typescript/bin/tsc -p tsconfig.build.json --outDir "$target/dist"
 cp package.json package-lock.json LICENSE "$target/"
-cp -R crds "$target/"
+cp -R crds manifests "$target/"
 
 cd "$target"
 npm ci --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund

@@ -10,10 +10,12 @@ import { getCommand } from './commands/get.ts';
 import { historyCommand } from './commands/history.ts';
 import { lintCommand } from './commands/lint.ts';
 import { planCommand } from './commands/plan.ts';
+import { installCommand } from './commands/install.ts';
 import { controllerCommand, proxyCommand, standaloneCommand } from './commands/serve.ts';
 import { exitCodeOf, subcommand, type Interrupted, type Shell } from './commands/shell.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
+import { uninstallCommand } from './commands/uninstall.ts';
 import { versionCommand } from './commands/version.ts';
 import { primaryPort } from './proxy/process/cluster-workers.ts';
 import { version } from './version.ts';
@@ -93,6 +95,8 @@ const program = subcommand(shell, shell.program)
   .addCommand(planCommand(shell))
   .addCommand(simulateCommand(shell))
   .addCommand(checkCommand(shell))
+  .addCommand(installCommand(shell))
+  .addCommand(uninstallCommand(shell))
   .addCommand(versionCommand(shell));
 
 /** A worker of the proxy is this program too; it is told everything by its primary. */

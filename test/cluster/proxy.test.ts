@@ -105,7 +105,7 @@ function grantedRights(): readonly string[] {
 describe('a cluster without Traefik', { timeout: 180_000 }, () => {
   test('serves nothing yet, and begins when the kinds of Traefik are installed', async () => {
     await cluster.kubectl(['create', 'namespace', 'sluice-system']);
-    await cluster.kubectl(['apply', '-f', path.join(overlay, 'rbac.yaml')]);
+    await cluster.kubectl(['apply', '-f', path.join(root, 'manifests', 'components', 'proxy', 'rbac.yaml')]);
     const proxy = await startProxy();
     expect(await statusOf(proxy)).toBe(404);
     expect((await request(`${proxy.admin}/readyz`)).statusCode).toBe(200);

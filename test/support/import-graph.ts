@@ -55,6 +55,8 @@ export const ranks: Readonly<Record<string, number>> = {
   'rehearsal.ts': 7,
   'surroundings.ts': 7,
   'manifest-files.ts': 7,
+  'install.ts': 8,
+  'uninstall.ts': 9,
   'sources.ts': 7,
   'index.ts': 7,
   demo: 9,

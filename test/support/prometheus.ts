@@ -12,6 +12,8 @@ export interface PrometheusOptions {
   readonly scrapeIntervalMs?: number;
   /** receives lets others write samples to it (remote-write.ts). */
   readonly receives?: boolean;
+  /** groups are rules, evaluated as often as targets are scraped. */
+  readonly groups?: readonly unknown[];
 }
 
 /** Prometheus is a running Prometheus; `url` has no trailing slash. */
@@ -26,15 +28,19 @@ export async function startPrometheus({
   targets,
   scrapeIntervalMs = 1000,
   receives = false,
+  groups = [],
 }: PrometheusOptions): Promise<Prometheus> {
   const directory = await temporaryDirectory('prometheus');
   const configFile = path.join(directory.path, 'prometheus.yml');
+  const rulesFile = path.join(directory.path, 'rules.yml');
   const interval = `${scrapeIntervalMs}ms`;
   const config = {
-    global: { scrape_interval: interval, scrape_timeout: interval },
+    global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
+    rule_files: [rulesFile],
     scrape_configs: [{ job_name: 'traefik', static_configs: [{ targets }] }],
   };
   await writeFile(configFile, JSON.stringify(config));
+  await writeFile(rulesFile, JSON.stringify({ groups }));
   const address = `127.0.0.1:${await freePort()}`;
   const server = await startServer({
     name: 'prometheus',

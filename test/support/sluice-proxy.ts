@@ -18,7 +18,7 @@ const account = { namespace: 'sluice-system', name: 'sluice-proxy' } as const;
 
 /** installProxyRights gives the cluster the ServiceAccount and the rights of the proxy, as its overlay has them. */
 export async function installProxyRights(cluster: Cluster): Promise<void> {
-  const overlay = path.join(path.dirname(main), '../manifests/overlays/proxy');
+  const overlay = path.join(path.dirname(main), '../manifests/components/proxy');
   await cluster.kubectl(['apply', '-f', path.join(overlay, 'rbac.yaml')]);
 }
 

@@ -41,7 +41,7 @@ describe('the Dockerfile', () => {
   test('runs on the Node that the tests run on', () => {
     const images = lines.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1]);
     const { devDependencies } = JSON.parse(read('package.json')) as { devDependencies: { node: string } };
-    expect(new Set(images)).toEqual(new Set([`node:${devDependencies.node.split('.')[0]}-slim`, 'run']));
+    expect(new Set(images)).toEqual(new Set([`node:${devDependencies.node.split('.')[0]}-slim`, 'run', 'proxy']));
   });
 });
 
@@ -85,6 +85,11 @@ describe('what the image copies', () => {
     const [code] = (await once(controller, 'close')) as [number];
     expect(errors).toMatch(/^sluice: .*\/absent.*\n$/);
     expect(code).toBe(2);
+  });
+
+  test('can print what installs it', async () => {
+    const { stdout } = await run(process.execPath, [program(), 'install', '--ha'], { cwd: os.tmpdir() });
+    expect(stdout).toContain(`image: sluice:${version}\n`);
   });
 
   test('weighs less than 60 MB', async () => {
