@@ -8,9 +8,9 @@ import { abortCommand, pauseCommand, promoteCommand, resumeCommand, retryCommand
 import { demoCommand } from './commands/demo.ts';
 import { getCommand } from './commands/get.ts';
 import { historyCommand } from './commands/history.ts';
+import { installCommand } from './commands/install.ts';
 import { lintCommand } from './commands/lint.ts';
 import { planCommand } from './commands/plan.ts';
-import { installCommand } from './commands/install.ts';
 import { controllerCommand, proxyCommand, standaloneCommand } from './commands/serve.ts';
 import { exitCodeOf, subcommand, type Interrupted, type Shell } from './commands/shell.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -94,9 +94,9 @@ const program = subcommand(shell, shell.program)
   .addCommand(lintCommand(shell))
   .addCommand(planCommand(shell))
   .addCommand(simulateCommand(shell))
-  .addCommand(checkCommand(shell))
   .addCommand(installCommand(shell))
   .addCommand(uninstallCommand(shell))
+  .addCommand(checkCommand(shell))
   .addCommand(versionCommand(shell));
 
 /** A worker of the proxy is this program too; it is told everything by its primary. */

@@ -31,7 +31,7 @@ export function isRemovable(found: KubernetesObject, wanted: KubernetesObject): 
 /** resourceOf names the resource of a manifest of an installation; the plurals of all its kinds are regular. */
 export function resourceOf({ apiVersion = '', kind = '' }: KubernetesObject): ResourceKind {
   const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
-  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies');
+  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies').replace(/sss$/, 'sses');
   return { group: group ?? '', version: version ?? '', plural, kind };
 }
 

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from 'undici';
 import { parse } from 'yaml';
 import { anchorOf } from '../../scripts/reference-words.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Prometheus, startPrometheus } from '../support/prometheus.ts';
 
@@ -147,15 +146,6 @@ describe('the alerts', () => {
       { timeoutMs: 30_000 },
     );
     expect(namesOf(alerts)).toEqual(['SluiceNoLeader']);
-  });
-
-  test('ask for metrics that there are', async () => {
-    const documented = new Set(
-      [...read('docs/operations.md').matchAll(/^\| `(sluice_\w+)`/gm)].map(([, name]) => name),
-    );
-    const used = rules.flatMap(({ expr }) => [...expr.matchAll(/sluice_\w+/g)].map(([name]) => name));
-    expect(used.filter((name) => !documented.has(name))).toEqual([]);
-    expect(await createMetrics().text()).toContain('sluice_leader');
   });
 
   test('each have a paragraph, and the paragraphs an alert', () => {

@@ -22,13 +22,14 @@ export type ToolName =
   | 'prometheus'
   | 'traefik'
   | 'grpc-peer'
-  | 'gitops-judge';
+  | 'gitops-judge'
+  | 'helm-render';
 
 /** Tools maps each tool to the path of its binary. */
 export type Tools = Readonly<Record<ToolName, string>>;
 
 interface ToolSource {
-  readonly module: 'kubernetes' | 'prometheus' | 'traefik' | 'grpc' | 'gitops';
+  readonly module: 'kubernetes' | 'prometheus' | 'traefik' | 'grpc' | 'gitops' | 'helm';
   readonly package: string;
   readonly flags: readonly string[];
   /** files lists files of a Go module that are kept beside the binary, because a later run may have no module cache. */
@@ -89,9 +90,10 @@ const sources: Readonly<Record<ToolName, ToolSource>> = {
     flags: ['-tags=remove_all_sd', ...linkSmall],
     coldSeconds: 80,
   },
-  // These are written here.
+  // These are written here. Of helm-render, Helm's engine without the rest of helm, most is compiled for kubernetes already.
   'grpc-peer': { module: 'grpc', package: '.', flags: linkSmall, coldSeconds: 15 },
   'gitops-judge': { module: 'gitops', package: '.', flags: linkSmall, coldSeconds: 15 },
+  'helm-render': { module: 'helm', package: '.', flags: linkSmall, coldSeconds: 15 },
 };
 
 const heartbeatMs = 30_000;

@@ -11,7 +11,17 @@ test('the program, the package and the lockfile have one version', () => {
   expect([manifest.version, lockfile.version]).toEqual([version, version]);
 });
 
-test('the manifests name the image of this version', () => {
-  const { images } = parse(read('manifests/base/kustomization.yaml')) as { images: readonly { newTag: string }[] };
-  expect(images.map(({ newTag }) => newTag)).toEqual([version]);
+test.each(['base', 'components/proxy', 'components/daemonset'])(
+  'manifests/%s names the image of this version',
+  (folder) => {
+    const { images } = parse(read(`manifests/${folder}/kustomization.yaml`)) as {
+      images: readonly { newTag: string }[];
+    };
+    expect(images.map(({ newTag }) => newTag)).toEqual([version]);
+  },
+);
+
+test('the chart has this version, and names the images of it', () => {
+  const chart = parse(read('charts/sluice/Chart.yaml')) as { version: string; appVersion: string };
+  expect([chart.version, chart.appVersion]).toEqual([version, version]);
 });
