@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { EntryPoint, EntryPointTls } from './proxy/entry-point.ts';
 import { parseEntryPoint } from './proxy/entry-point-text.ts';
-import type { AccessLogSettings, ProxySettings } from './proxy/settings.ts';
+import type { ObjectKey } from './api/kubernetes.ts';
+import type { AccessLogSettings, ProxySettings, PublishSettings } from './proxy/settings.ts';
 import { createSettingReader, refuseProblems, type ReadSettings, type SettingReader } from './setting-reader.ts';
 
 /** RawProxySettings are the texts of flags and environment; undefined and an empty text take the default. */
@@ -18,6 +19,8 @@ export const proxySettingDefaults = {
   tlsKeyFile: '',
   sniStrict: 'false',
   ingressClass: '',
+  publishAddress: '',
+  publishService: '',
   allowCrossNamespace: 'false',
   allowExternalNameServices: 'false',
   strictTraefik: 'false',
@@ -62,6 +65,7 @@ export function readProxySettings(raw: RawProxySettings, cores: number): ReadSet
       allowsCrossNamespace: isOn('allowCrossNamespace'),
       allowsExternalName: isOn('allowExternalNameServices'),
     },
+    publish: parsePublish(reader),
     isStrict: isOn('strictTraefik'),
     isSniStrict: isOn('sniStrict'),
     workers: workers === '' ? Math.max(1, Math.min(mostWorkers, cores)) : Number(workers),
@@ -74,6 +78,16 @@ export function readProxySettings(raw: RawProxySettings, cores: number): ReadSet
     logLevel: oneOf('logLevel', ['debug', 'info', 'warn', 'error', 'silent']),
   };
   return { settings: Object.freeze(settings), problems };
+}
+
+function parsePublish({ optionalText, matching, problems }: Reader): PublishSettings | undefined {
+  const isService = (text: string): boolean => text === '' || /^[a-z0-9-]+\/[a-z0-9-]+$/.test(text);
+  const service = matching('publishService', isService, 'namespace/name');
+  const isAddresses = (text: string): boolean => /^$|^[A-Za-z0-9.:-]+(?:,[A-Za-z0-9.:-]+)*$/.test(text);
+  const addresses = matching('publishAddress', isAddresses, 'addresses or names with commas between');
+  if (service !== '' && addresses !== '') problems.push('--publish-address and --publish-service exclude each other');
+  if (optionalText('publishService') !== undefined) return { kind: 'Service', service: service as ObjectKey };
+  return addresses === '' ? undefined : { kind: 'Addresses', addresses: addresses.split(',') };
 }
 
 function parseBuckets({ matching }: Reader): readonly number[] {

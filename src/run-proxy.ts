@@ -20,7 +20,7 @@ import { createProcessMetrics } from './telemetry/metrics.ts';
 import { version } from './version.ts';
 
 /** ProxyStore is what the proxy needs of an ObjectStore. */
-export type ProxyStore = Pick<ObjectStore, 'list' | 'watch' | 'create' | 'patch'>;
+export type ProxyStore = Pick<ObjectStore, 'list' | 'watch' | 'create' | 'patch' | 'patchStatus'>;
 
 /** RunProxyOptions are what only the host of the proxy knows; all but `signal` have a default. */
 export interface RunProxyOptions {
@@ -105,6 +105,7 @@ async function start(
   const primary = startPrimary({
     ...parts,
     source: store,
+    store,
     spawn:
       (isForking(settings, options) ? options.fork?.(settings.workers) : undefined) ??
       localWorker({ clock, createPlane: createPlane({ clock, random, writeLine: createLineWriter() }) }),

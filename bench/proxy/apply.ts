@@ -242,6 +242,7 @@ function settingsOf(workers: number): ProxySettings {
     entryPoints: [{ ...web, readTimeoutMs: 60_000, idleTimeoutMs: 180_000, maxHeaderBytes: 65_536 }],
     isStrict: false,
     isSniStrict: false,
+    publish: undefined,
     metrics: { bucketsSeconds: [0.1, 0.3, 1.2, 5], hasRouterLabels: false },
     accessLog: undefined,
     kubeconfig: undefined,

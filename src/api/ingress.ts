@@ -9,6 +9,13 @@ export interface Ingress extends KubernetesObject {
     readonly tls?: readonly IngressTls[];
     readonly rules?: readonly IngressRule[];
   };
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly IngressAddress[] } };
+}
+
+/** IngressAddress is where an Ingress is served: an address or a name. */
+export interface IngressAddress {
+  readonly ip?: string;
+  readonly hostname?: string;
 }
 
 /** IngressTls names the Secret with the certificate of some hosts. */

@@ -75,7 +75,11 @@ export interface Service extends KubernetesObject {
     readonly type?: string;
     readonly clusterIP?: string;
     readonly externalName?: string;
+    readonly externalIPs?: readonly string[];
     readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
+  };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
   };
 }
 

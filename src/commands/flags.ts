@@ -72,6 +72,8 @@ export const proxyFlags: Readonly<Record<keyof typeof proxySettingDefaults, stri
   tlsKeyFile: 'file with its key',
   sniStrict: 'whether TLS clients are refused that ask for a name without a certificate, or for none: true or false',
   ingressClass: 'only objects of this class; default: IngressRoutes without one or of class traefik, and our Ingresses',
+  publishAddress: 'addresses or names of the proxy for the status of Ingresses, with commas between',
+  publishService: 'or its Service, as namespace/name',
   allowCrossNamespace: 'whether routes may use services of other namespaces: true or false',
   allowExternalNameServices: 'whether Services of type ExternalName are served: true or false',
   strictTraefik: 'whether to do as Traefik where Sluice would do better: true or false',

@@ -1,3 +1,4 @@
+import type { ObjectKey } from '../api/kubernetes.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import type { EntryPoint } from './entry-point.ts';
 
@@ -24,6 +25,8 @@ export interface ProxySettings extends PlaneSettings {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
   readonly objects: ObjectSettings;
+  /** publish is what the status of Ingresses says; undefined: it is left alone. */
+  readonly publish: PublishSettings | undefined;
   /** workers is how many processes serve. */
   readonly workers: number;
   /** acceptGraceMs is how long connections are still taken after the signal to stop: load balancers have to notice. */
@@ -34,6 +37,11 @@ export interface ProxySettings extends PlaneSettings {
   readonly adminPort: number;
   readonly logLevel: LogLevel;
 }
+
+/** PublishSettings is where clients reach the proxy: addresses and names, or the load balancer of a Service. */
+export type PublishSettings =
+  | { readonly kind: 'Addresses'; readonly addresses: readonly string[] }
+  | { readonly kind: 'Service'; readonly service: ObjectKey };
 
 /** ObjectSettings say which objects are served and how they are read, as Traefik's options of the same names. */
 export interface ObjectSettings {

@@ -58,7 +58,14 @@ async function startProxy(options: Partial<RunProxyOptions> = {}): Promise<Proxy
   const stop = new AbortController();
   const kubeconfig = await cluster.serviceAccountKubeconfig('sluice-system', 'sluice-proxy');
   const running = runProxy(
-    { kubeconfig, entryPoint: 'web=127.0.0.1:0', adminAddress: '127.0.0.1:0', acceptGrace: '0s', grace: '0s' },
+    {
+      kubeconfig,
+      entryPoint: 'web=127.0.0.1:0',
+      adminAddress: '127.0.0.1:0',
+      acceptGrace: '0s',
+      grace: '0s',
+      publishAddress: '192.0.2.1',
+    },
     { signal: stop.signal, logger: createLogger({ level: 'silent' }), ...options },
   );
   stops.push(() => {
@@ -90,7 +97,8 @@ const proxyEvents = async (): Promise<readonly AuditEvent[]> =>
   (await cluster.auditEvents()).filter(({ user }) => user.username === proxyUser);
 
 function rightOf({ verb, objectRef }: AuditEvent): string {
-  return `${verb} ${objectRef?.resource}`;
+  const { resource, subresource } = objectRef ?? {};
+  return `${verb} ${subresource === undefined ? resource : `${resource}/${subresource}`}`;
 }
 
 function grantedRights(): readonly string[] {
@@ -144,7 +152,20 @@ describe('the rights of the proxy', { timeout: 120_000 }, () => {
         { name: 'absent', port: 80 },
       ],
     });
+    await cluster.kubectl([
+      'create',
+      '-n',
+      namespace,
+      'ingress',
+      'plain',
+      '--class=sluice',
+      '--rule=plain.test/*=shop:80',
+    ]);
     const proxy = await startProxy();
+    await eventually(
+      async () => (await cluster.kubectl(['-n', namespace, 'get', 'ingress', 'plain'])).includes('192.0.2.1'),
+      { timeoutMs: 30_000, describe: 'the address in the status of the Ingress' },
+    );
     await eventually(
       async () => {
         const args = ['-n', namespace, 'describe', 'ingressroutes.traefik.io', 'broken'];

@@ -25,7 +25,8 @@ export interface Reader {
   isEmpty(source: ServerSource): boolean;
   /** draft returns what another object contributes; undefined: there is none. Two objects must not ask for each other. */
   draft(kind: ObjectKind, key: ObjectKey): Draft | undefined;
-  /** ingressClasses returns all there are. */
+  /** ingressClass returns one, and ingressClasses all there are. */
+  ingressClass(key: ObjectKey): IngressClass | undefined;
   ingressClasses(): readonly IngressClass[];
   /** ingresses returns those of a place, whatever their class is, the oldest first. */
   ingresses(place: IngressPlace): readonly Ingress[];

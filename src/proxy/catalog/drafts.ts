@@ -125,6 +125,10 @@ function readerOf(world: World, uses: Seen[], unseen: Set<Seen>): Reader {
       note(uses, id);
       return draftOf(world, id, unseen);
     },
+    ingressClass: (key) => {
+      note(uses, idOf('IngressClass', key));
+      return objects.get(idOf('IngressClass', key));
+    },
     ingressClasses: () => {
       note(uses, allClasses);
       return objects.ingressClasses();

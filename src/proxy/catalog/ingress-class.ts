@@ -1,6 +1,12 @@
 import { defaultClassAnnotation, ingressController, type Ingress, type IngressClass } from '../../api/ingress.ts';
 import { ingressClassAnnotation } from '../../api/traefik.ts';
-import type { Reader } from './compiler.ts';
+import type { ObjectKey } from '../../api/kubernetes.ts';
+
+/** ClassReader is how IngressClasses are seen. */
+export interface ClassReader {
+  readonly ingressClass: (key: ObjectKey) => IngressClass | undefined;
+  readonly ingressClasses: () => readonly IngressClass[];
+}
 
 /** What the annotation of old says where no IngressClass exists: the name of the class that the overlay brings. */
 const ownClass = 'sluice';
@@ -10,12 +16,12 @@ const ownClass = 'sluice';
  * its controller is, so that the Ingresses of another controller can be taken over. Otherwise it is all classes of this
  * controller. An Ingress without a class belongs to the default one (https://kubernetes.io/docs/concepts/services-networking/ingress).
  */
-export function isOurIngress({ metadata, spec }: Ingress, reader: Reader, wanted: string): boolean {
+export function isOurIngress({ metadata, spec }: Ingress, reader: ClassReader, wanted: string): boolean {
   const field = spec?.ingressClassName;
   const annotation = metadata.annotations?.[ingressClassAnnotation] ?? '';
   if (field === undefined && annotation === '') return isOurs(defaultClassOf(reader.ingressClasses()), wanted);
   if (wanted !== '') return (field ?? annotation) === wanted;
-  const found = reader.object('IngressClass', `/${field ?? annotation}`);
+  const found = reader.ingressClass(`/${field ?? annotation}`);
   if (field === undefined && found === undefined) return annotation === ownClass;
   return isOurs(found, wanted);
 }

@@ -29,10 +29,20 @@ export interface ProxyObjects {
   readonly synced: Promise<void>;
   /** get returns an object that is watched with all of its kind. */
   get(kind: ObjectKind, key: ObjectKey): KubernetesObject | undefined;
+  /** all returns those of such a kind. */
+  all(kind: ObjectKind): readonly KubernetesObject[];
   /** lastContactMs is the monotonic time when all of it was last known to follow the server. */
   lastContactMs(): number;
   readonly stopped: Promise<void>;
 }
+
+/** ingressKind is where Ingresses are. */
+export const ingressKind = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  plural: 'ingresses',
+  kind: 'Ingress',
+} as const satisfies ResourceKind;
 
 const kinds: Readonly<Record<Exclude<ObjectKind, NamedKind>, ResourceKind>> = {
   IngressRoute: traefik('ingressroutes', 'IngressRoute'),
@@ -40,7 +50,7 @@ const kinds: Readonly<Record<Exclude<ObjectKind, NamedKind>, ResourceKind>> = {
   ServersTransport: traefik('serverstransports', 'ServersTransport'),
   TLSStore: traefik('tlsstores', 'TLSStore'),
   Middleware: traefik('middlewares', 'Middleware'),
-  Ingress: { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', kind: 'Ingress' },
+  Ingress: ingressKind,
   IngressClass: { group: 'networking.k8s.io', version: 'v1', plural: 'ingressclasses', kind: 'IngressClass' },
   Service: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
@@ -95,6 +105,7 @@ export function followObjects(options: ObjectsOptions, signal: AbortSignal): Pro
   return {
     synced,
     get: (kind, key) => stores.get(kind)?.get(key),
+    all: (kind) => stores.get(kind)?.list() ?? [],
     lastContactMs: () => Math.min(...reflectors().map(({ reflector }) => reflector.lastContactMs)),
     stopped: Promise.all(running).then(named.stopped),
   };

@@ -1,5 +1,6 @@
 /** The primary reads the objects, tells the workers what to serve, adds up what they counted, and shows all of it. */
 import type { KubernetesObject, ObjectKey } from '../../api/kubernetes.ts';
+import type { ObjectStore } from '../../api/object-store.ts';
 import type { Clock } from '../../clock.ts';
 import type { ReflectorObserver, ReflectorSource } from '../../kube/reflector-options.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -10,6 +11,7 @@ import type { ProxyState } from '../metrics/exposition.ts';
 import { createTotals, type Totals } from '../metrics/totals.ts';
 import type { PlaneSettings, ProxySettings } from '../settings.ts';
 import type { Steps } from '../steps.ts';
+import { createStatusPublisher, type StatusPublisher } from './ingress-status.ts';
 import type { ListeningAddress } from './messages.ts';
 import { followObjects, type ProxyObjects } from './objects.ts';
 import { createServerHealth, type ServerHealth } from './server-health.ts';
@@ -21,6 +23,8 @@ import { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 export interface PrimaryOptions {
   readonly settings: ProxySettings;
   readonly source: ReflectorSource;
+  /** store is where the status of Ingresses is written; without one none is. */
+  readonly store?: Pick<ObjectStore, 'patchStatus'>;
   readonly spawn: WorkerPoolOptions['spawn'];
   readonly clock: Clock;
   readonly random: () => number;
@@ -68,6 +72,7 @@ export function startPrimary(options: PrimaryOptions): Primary {
     stopped.signal,
   );
   const tellInvalid = createInvalidTeller(options, catalog, (kind, key) => objects.get(kind, key));
+  const publisher = createPublisher(options, objects);
   const apply = async (changes: readonly ObjectChange[]): Promise<void> => {
     // Before anybody is served nobody has to wait.
     const change = isServing ? await inTurns(catalog.applying(changes), clock) : catalog.apply(changes);
@@ -77,6 +82,7 @@ export function startPrimary(options: PrimaryOptions): Primary {
       logger.debug('configuration changed', summaryOf(change));
     }
     await inTurns(tellInvalid(), clock);
+    publisher?.changed(changes);
   };
   let isServing = false;
   expireOften(totals, catalog, clock, stopped.signal);
@@ -93,10 +99,22 @@ export function startPrimary(options: PrimaryOptions): Primary {
     },
     stop: async () => {
       await pool.stop();
+      publisher?.stop();
       stopped.abort();
       await objects.stopped;
     },
   };
+}
+
+function createPublisher(options: PrimaryOptions, objects: ProxyObjects): StatusPublisher | undefined {
+  const { settings, store } = options;
+  const {
+    publish,
+    objects: { ingressClass },
+  } = settings;
+  return publish === undefined || store === undefined
+    ? undefined
+    : createStatusPublisher({ ...options, publish, ingressClass, store, objects });
 }
 
 interface Reloads {

@@ -35,6 +35,7 @@ const defaults = {
   objects: { ingressClass: '', allowsCrossNamespace: false, allowsExternalName: false },
   isStrict: false,
   isSniStrict: false,
+  publish: undefined,
   workers: 2,
   acceptGraceMs: 5_000,
   graceMs: 10_000,
