@@ -68,7 +68,7 @@ describe('the controller killed in a Copy', { timeout: 240_000 }, () => {
     const { name } = shop;
     const before = JSON.stringify((await shop.route()).spec);
     await shop.applyRollout({ ...pair(shop), ...spec });
-    await shop.until('the copy', ({ copy }) => copy !== undefined, 120_000);
+    await shop.until('the copy', ({ copy }) => copy?.template !== undefined, 120_000);
     expect(await images(stage, `${name}-stable`)).toEqual(['app:2']);
     await becomeReady(stage, `${name}-stable`);
     await shop.until('the return', ({ reason }) => reason === 'Returned', 120_000);
@@ -111,7 +111,9 @@ describe('the controller killed in a Copy', { timeout: 240_000 }, () => {
         const isReturn = write === 'ingressroutes';
         const killed = isReturn ? undefined : killAt(shop.name, write);
         const returning = isReturn
-          ? shop.until('the copy', ({ copy }) => copy !== undefined, 120_000).then(() => killAt(shop.name, write))
+          ? shop
+              .until('the copy', ({ copy }) => copy?.template !== undefined, 120_000)
+              .then(() => killAt(shop.name, write))
           : killed;
         const end = await perform(shop);
         await returning;

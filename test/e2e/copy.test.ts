@@ -109,7 +109,7 @@ describe('a Copy', { timeout: 240_000 }, () => {
     const before = (await shop.route()).spec;
     const labels = (await readWorkload(stage, 'whole-stable')).spec.template.metadata.labels;
     await shop.applyRollout({ ...pair(shop), steps, analysis, promotion });
-    await shop.until('the copy', ({ copy }) => copy !== undefined);
+    await shop.until('the copy', ({ copy }) => copy?.template !== undefined);
     // While it is replaced stable has no pods at all: nobody is to notice.
     await shop.setReady('stable', 'NotReady');
     const [stable, canary] = [await readWorkload(stage, 'whole-stable'), await readWorkload(stage, 'whole-canary')];
@@ -194,7 +194,7 @@ describe('a Copy', { timeout: 240_000 }, () => {
     await rollOut(stage, { ...canaryOf(shop, 'app:2'), kind });
     const spec = { steps: [{ weight: 100, duration: '0s' }], analysis: { mode: 'Disabled' }, promotion };
     await shop.applyRollout({ ...pair(shop, kind), ...spec });
-    await shop.until('the copy', ({ copy }) => copy !== undefined);
+    await shop.until('the copy', ({ copy }) => copy?.template !== undefined);
     const [stable, canary] = [
       await readWorkload(stage, `${name}-stable`, kind),
       await readWorkload(stage, `${name}-canary`, kind),
