@@ -124,7 +124,7 @@ async function sayRefused(actor: Actor, subject: Subject, message: string): Prom
 
 async function lower(actor: Actor, subject: Subject, decision: Decision & { kind: 'Lower' }): Promise<Acted> {
   const status = subject.observation.rollout.status ?? {};
-  let acted: Acted;
+  let acted: Acted | undefined;
   try {
     acted = await writeRoute(actor, subject, {
       target: decision.target,
@@ -137,7 +137,8 @@ async function lower(actor: Actor, subject: Subject, decision: Decision & { kind
       acted = both(acted, await conceal(actor, ownerOf(subject), decision.conceal));
   } catch (error) {
     // Whoever asks for the canary is sent back also where the weights cannot be written.
-    if (decision.conceal !== undefined) await conceal(actor, ownerOf(subject), decision.conceal).catch(() => undefined);
+    const isUntried = acted === undefined && decision.conceal !== undefined;
+    if (isUntried) await conceal(actor, ownerOf(subject), decision.conceal).catch(() => undefined);
     // The intention must survive a restart, also when the route cannot be written now.
     await writeStatus(actor, subject, decision.refused);
     await acknowledge(actor, subject);

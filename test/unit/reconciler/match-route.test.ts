@@ -238,11 +238,15 @@ describe('Lower', () => {
 
   test('does not say that it is over while the match route cannot be deleted', async () => {
     const present = await exposed();
+    let deletions = 0;
     world.store.beforeWrite = ({ verb }) => {
-      if (verb === 'delete') throw new SluiceError('ApiForbidden', 'ingressroutes.traefik.io is forbidden');
+      if (verb !== 'delete') return;
+      deletions += 1;
+      throw new SluiceError('ApiForbidden', 'ingressroutes.traefik.io is forbidden');
     };
     await expect(doAct(lower(present))).rejects.toThrow('forbidden');
     expect(phase()).toBe('RollingBack');
+    expect(deletions).toBe(1);
   });
 });
 
