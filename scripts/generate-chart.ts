@@ -136,7 +136,7 @@ function settingOf(variable: string): string {
 function proxyTemplate(source: string, kind: string): string {
   const workload = parse(source) as Workload;
   const [container] = workload.spec.template.spec.containers;
-  const env = `        env:\n${indented(container?.['env'], 8)}`;
+  const env = `        env:\n${asTemplate(indented(container?.['env'], 8))}`;
   const text = workloadTemplate(workload, {
     values: '.Values.proxy',
     env,

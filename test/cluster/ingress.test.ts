@@ -31,7 +31,7 @@ beforeAll(async () => {
   cluster = await startCluster({ controllerManager: false });
   for (const name of ['sluice-system', namespace]) await putNamespace(cluster, name);
   await installProxyRights(cluster);
-  await cluster.kubectl(['apply', '-f', path.join(root, 'manifests/overlays/proxy/ingress-class.yaml')]);
+  await cluster.kubectl(['apply', '-f', path.join(root, 'manifests/components/proxy/ingress-class.yaml')]);
   await putSecret('shop-tls', 'shop', ['shop.example']);
   await putSecret('api-tls', 'api', ['api.example']);
   await putSecret('preview-tls', 'preview', ['*.preview.example']);
