@@ -95,7 +95,8 @@ describe.concurrent('a route that others write', { timeout: 240_000 }, () => {
     argo.ignore(ignoredIn(message));
     const before = argo.applied();
     await shop.command('promote');
-    await shop.untilAt(20);
+    await shop.untilAt(20, ({ phase, verdict }) => phase === 'Progressing' && verdict === 'Pass');
+    await shop.command('promote');
     await shop.untilAt(50);
     expect(argo.applied()).toBe(before);
     // Another change in Git is applied as a whole, weights included: corrected once, and the rollout goes on.
