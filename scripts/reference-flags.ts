@@ -17,7 +17,7 @@ export async function readCommands(): Promise<readonly Command[]> {
       ([, names = '', file = '']) => names.split(',').map((name) => [name.trim(), file] as const),
     ),
   );
-  const added = [...main.matchAll(/\.addCommand\((\w+)\(/g)].map(([, name = '']) => name);
+  const added = [...main.matchAll(/\.addCommand\((\w+)\(shell\)\)/g)].map(([, name = '']) => name);
   return Promise.all(
     added.map(async (name) => {
       const loaded = (await import(new URL(files.get(name) ?? '', source).href)) as Record<string, unknown>;

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { setFlagsFromString } from 'node:v8';
 import { checkCommand } from './commands/check.ts';
 import { abortCommand, pauseCommand, promoteCommand, resumeCommand, retryCommand } from './commands/command.ts';
+import { completeCommand, completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { getCommand } from './commands/get.ts';
 import { historyCommand } from './commands/history.ts';
@@ -97,7 +98,9 @@ const program = subcommand(shell, shell.program)
   .addCommand(installCommand(shell))
   .addCommand(uninstallCommand(shell))
   .addCommand(checkCommand(shell))
-  .addCommand(versionCommand(shell));
+  .addCommand(completionCommand(shell))
+  .addCommand(versionCommand(shell))
+  .addCommand(completeCommand(shell), { hidden: true });
 
 /** A worker of the proxy is this program too; it is told everything by its primary. */
 async function work(primary: NonNullable<ReturnType<typeof primaryPort>>): Promise<void> {

@@ -41,7 +41,8 @@ function clockOf(offsetMs: number): Tried {
   };
 }
 
-const crdPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+/** crdPath is where the API server has the CRDs. */
+export const crdPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 /** tryRolloutCrd compares the CRD with that of this build; before an installation it may be missing. */
 export async function tryRolloutCrd(asker: Asker, isBefore: boolean): Promise<readonly Tried[]> {
@@ -65,15 +66,7 @@ export async function tryRolloutCrd(asker: Asker, isBefore: boolean): Promise<re
         docs,
       },
     ];
-  const built = await readCrd();
-  const isOfBuild = built.spec.versions.every((version) => {
-    const there = spec.versions.find(({ name }) => name === version.name);
-    return (
-      there?.schema?.openAPIV3Schema !== undefined &&
-      isSame(there.schema.openAPIV3Schema, version.schema?.openAPIV3Schema ?? {})
-    );
-  });
-  if (isOfBuild) return [{ state: 'Right', what, message: 'that of this build' }];
+  if (await isOfBuild(spec)) return [{ state: 'Right', what, message: 'that of this build' }];
   return [
     {
       state: isBefore ? 'Unsure' : 'Wrong',
@@ -83,6 +76,18 @@ export async function tryRolloutCrd(asker: Asker, isBefore: boolean): Promise<re
       docs,
     },
   ];
+}
+
+/** isOfBuild tells whether a CRD has the schema of this build, in each of its versions. */
+export async function isOfBuild(spec: Crd['spec']): Promise<boolean> {
+  const built = await readCrd();
+  return built.spec.versions.every((version) => {
+    const there = spec.versions.find(({ name }) => name === version.name);
+    return (
+      there?.schema?.openAPIV3Schema !== undefined &&
+      isSame(there.schema.openAPIV3Schema, version.schema?.openAPIV3Schema ?? {})
+    );
+  });
 }
 
 /** tryTraefikKinds looks for the kinds of Traefik that Sluice reads. */
@@ -143,8 +148,8 @@ async function tryPolicy(asker: Asker, policy: Policy, bindings: readonly Bindin
   const own = bindings.filter(({ spec }) => spec.policyName === name);
   if (!own.some(({ spec }) => spec.validationActions?.includes('Deny') === true))
     return wrong(own.length === 0 ? 'no binding puts it into effect' : 'its binding refuses nothing (no Deny)');
-  const isOfBuild = isSame(expressionsOf(answer.value), expressionsOf(policy));
-  return isOfBuild ? { state: 'Right', what, message: 'in effect' } : wrong('it is not that of this build');
+  const isSamePolicy = isSame(expressionsOf(answer.value), expressionsOf(policy));
+  return isSamePolicy ? { state: 'Right', what, message: 'in effect' } : wrong('it is not that of this build');
 }
 
 function expressionsOf({ spec }: Policy): readonly string[] {

@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import type { CheckCall } from '../check/check.ts';
 import type { RawSettings } from '../config.ts';
+import { outputOption } from './flag-values.ts';
 import { settingNames, settingOption } from './flags.ts';
 import { exitCodes, subcommand, type Shell } from './shell.ts';
 
@@ -22,7 +23,7 @@ export function checkCommand(shell: Shell): Command {
     .option('--pre', 'before the installation: only what can be tried then')
     .addOption(new Option('--controller-namespace <name>', 'where the controller runs').default('sluice-system'))
     .addOption(new Option('--service-account <name>', 'its ServiceAccount').default('sluice'))
-    .option('-o, --output <format>', 'json')
+    .addOption(outputOption('json'))
     .addHelpText('after', '\nExit codes: 0 all right, 1 something is wrong, 2 a wrong call, 3 no API server answers.');
   for (const name of checkSettings) command.addOption(settingOption(name));
   return command.action(

@@ -1,7 +1,8 @@
 /** `sluice promote`, `pause`, `resume`, `abort` and `retry`. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { CommandCall, CommandEnd } from '../command.ts';
 import type { Verb } from '../rollout/verbs.ts';
+import { offering } from './flag-values.ts';
 import { exitCodesHelp, sourceCommand } from './people.ts';
 import { exitCodes, type Shell } from './shell.ts';
 
@@ -60,7 +61,12 @@ function command(shell: Shell, name: string, text: string): Command {
   return sourceCommand(shell, name)
     .description(text)
     .argument('<name>', 'NAME, slr/NAME or rollout/NAME')
-    .option('--wait [bool]', '--wait=false: do not wait until the controller has handled it')
+    .addOption(
+      offering(new Option('--wait [bool]', '--wait=false: do not wait until the controller has handled it'), [
+        'true',
+        'false',
+      ]),
+    )
     .option('--timeout <duration>', 'how long to wait (default: 30s)')
     .addHelpText('after', help);
 }

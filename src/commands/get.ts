@@ -1,6 +1,7 @@
 /** `sluice get`. */
 import type { Command } from 'commander';
 import type { GetCall } from '../get.ts';
+import { outputOption } from './flag-values.ts';
 import { exitCodesHelp, printResult, sourceCommand } from './people.ts';
 import { exitCodes, type Shell } from './shell.ts';
 
@@ -11,7 +12,7 @@ export function getCommand(shell: Shell): Command {
     .argument('[names...]', 'NAME, slr/NAME or rollout/NAME; default: all of the namespace')
     .option('-A, --all-namespaces', 'those of all namespaces')
     .option('-l, --selector <labels>', 'those that have these labels, like app=shop')
-    .option('-o, --output <format>', 'wide, name, json or yaml')
+    .addOption(outputOption('wide', 'name', 'json', 'yaml'))
     .option('--no-headers', 'without the line of titles')
     .option(
       '--idle',

@@ -1,6 +1,7 @@
 /** `sluice history`. */
 import type { Command } from 'commander';
 import type { HistoryCall } from '../get.ts';
+import { outputOption } from './flag-values.ts';
 import { exitCodesHelp, printResult, sourceCommand } from './people.ts';
 import { exitCodes, type Shell } from './shell.ts';
 
@@ -9,7 +10,7 @@ export function historyCommand(shell: Shell): Command {
   return sourceCommand(shell, 'history')
     .description('Print the last twenty transitions of a Rollout, and who asked for them.')
     .argument('<name>', 'NAME, slr/NAME or rollout/NAME')
-    .option('-o, --output <format>', 'json or yaml')
+    .addOption(outputOption('json', 'yaml'))
     .option('--no-headers', 'without the line of titles')
     .addHelpText(
       'after',

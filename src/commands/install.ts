@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import type { RawSettings } from '../config.ts';
 import type { InstallCall } from '../install.ts';
+import { offering } from './flag-values.ts';
 import { flags, settingNames, settingOption } from './flags.ts';
 import { subcommand, type Shell } from './shell.ts';
 
@@ -19,7 +20,15 @@ export function installCommand(shell: Shell): Command {
     .option('--ha', 'two replicas, of which one stands by')
     .option('--prometheus', 'a ServiceMonitor and alert rules, for the operator of Prometheus')
     .option('--copy', 'the rights for promotion.mode Copy')
-    .option('--proxy [kind]', "Sluice's own proxy, where there is no Traefik: Deployment (default) or DaemonSet")
+    .addOption(
+      offering(
+        new Option(
+          '--proxy [kind]',
+          "Sluice's own proxy, where there is no Traefik: Deployment (default) or DaemonSet",
+        ),
+        ['Deployment', 'DaemonSet'],
+      ),
+    )
     .option('--image <image>', 'image of the controller')
     .option('--proxy-image <image>', 'image of the proxy')
     .option('-n, --namespace <name>', 'a namespace that exists already (default: sluice-system, which is made)');

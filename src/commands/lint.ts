@@ -1,6 +1,7 @@
 /** `sluice lint`. */
 import type { Command } from 'commander';
 import type { LintCall } from '../lint.ts';
+import { outputOption } from './flag-values.ts';
 import { settingOption } from './flags.ts';
 import { exitCodes, subcommand, type Shell } from './shell.ts';
 
@@ -11,7 +12,7 @@ export function lintCommand(shell: Shell): Command {
     .argument('<file...>', 'files, folders with *.yaml, *.yml and *.json at any depth, or - for standard input')
     .option('-n, --namespace <name>', 'namespace of objects that name none (default: default)')
     .option('--strict', 'take for a problem what a Rollout refers to and is not in the files')
-    .option('-o, --output <format>', 'json')
+    .addOption(outputOption('json'))
     .addOption(settingOption('userQueries'))
     .addHelpText('after', '\nExit codes: 0 no problems, 1 problems, 2 a wrong call.')
     .action(async (files: readonly string[], options: Omit<LintCall, 'files'>) => {

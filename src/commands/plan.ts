@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { RawSettings } from '../config.ts';
 import type { PlanCall } from '../plan.ts';
+import { outputOption } from './flag-values.ts';
 import { settingNames, settingOption } from './flags.ts';
 import { exitCodes, subcommand, type Shell } from './shell.ts';
 
@@ -15,7 +16,7 @@ export function planCommand(shell: Shell): Command {
     .argument('[name]', 'name of the Rollout')
     .option('-n, --namespace <name>', 'namespace of the Rollout; default: that of the kubeconfig, with -f: default')
     .option('-f, --filename <file>', 'file, folder or - with the Rollout and its route; no cluster is asked')
-    .option('-o, --output <format>', 'json')
+    .addOption(outputOption('json'))
     .addHelpText('after', '\nExit codes: 0 planned, 1 it would not start or come to an end, 2 a wrong call.');
   for (const name of planSettings) command.addOption(settingOption(name));
   return command.action(

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { RawSettings } from '../config.ts';
 import { runSimulate, simulateDefaults, type SimulateCall } from '../simulate.ts';
+import { outputOption } from './flag-values.ts';
 import { settingNames, settingOption } from './flags.ts';
 import { exitCodes, subcommand, type Shell } from './shell.ts';
 
@@ -20,7 +21,7 @@ export function simulateCommand(shell: Shell): Command {
     .option('--seed <number>', `the same seed gives the same report (default: ${simulateDefaults.seed})`)
     .option('--release <time>', 'instead: judge a past release that began at this time, e.g. 2026-11-21T09:30:00Z')
     .option('--until <time>', 'when that release ended')
-    .option('-o, --output <format>', 'json');
+    .addOption(outputOption('json'));
   for (const name of simulateSettings) command.addOption(settingOption(name));
   return command.action(async (name: string | undefined, options: RawSettings & Omit<SimulateCall, 'settings'>) => {
     const call = { ...options, name, settings: options };

@@ -1,8 +1,9 @@
 /** `sluice status`. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Terminal } from '../cli/terminal.ts';
 import type { StatusEnd, StatusShow } from '../follow.ts';
 import type { StatusCall } from '../status.ts';
+import { offering, outputOption } from './flag-values.ts';
 import { exitCodesHelp, sourceCommand } from './people.ts';
 import { exitCodes, type Shell } from './shell.ts';
 
@@ -30,13 +31,18 @@ export function statusCommand(shell: Shell): Command {
     .description('Show where a Rollout stands, why, and what happens next; follow it, or wait for its end.')
     .argument('<name>', 'NAME, slr/NAME or rollout/NAME')
     .option('-w, --watch', 'follow it: in place on a terminal, a line for each transition elsewhere')
-    .option(
-      '--wait [how]',
-      'until the release is promoted or not; --wait=through-pauses does not end where a person is waited for',
+    .addOption(
+      offering(
+        new Option(
+          '--wait [how]',
+          'until the release is promoted or not; --wait=through-pauses does not end where a person is waited for',
+        ),
+        ['through-pauses'],
+      ),
     )
     .option('--revision <revision>', 'the release to wait for; default: spec.revision, else that of the workload now')
     .option('--timeout <duration>', 'how long to wait, like 90s or 1h (default: 30m)')
-    .option('-o, --output <format>', 'json or yaml')
+    .addOption(outputOption('json', 'yaml'))
     .addHelpText('after', help)
     .action(async (name: string, options: Omit<StatusCall, 'name'>) => {
       const { runStatus } = await import('../status.ts');

@@ -47,6 +47,7 @@ export const ranks: Readonly<Record<string, number>> = {
   'rollout-source.ts': 7,
   'read-status.ts': 7,
   'command.ts': 7,
+  'completion.ts': 7,
   'command-api.ts': 7,
   'follow.ts': 7,
   'status.ts': 7,
