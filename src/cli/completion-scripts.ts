@@ -1,6 +1,7 @@
 /**
  * What `sluice completion` prints. Each script asks `sluice __complete -- WORD…` for the words that may follow, so that it fits
  * every version; the last line of the answer is `:` and a directive: 0 files, 4 no files, 16 folders (those of cobra).
+ * @bomb.sh/tab, which reads commander's commands too, was at 0.0.22 and has not been tried; it would replace this file.
  */
 
 /** Bash breaks words at = and : and @ too, and replaces only what is behind the last break. Its version 3 is that of macOS. */
