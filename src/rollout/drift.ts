@@ -247,7 +247,21 @@ function correctUpwards(observation: Observation, found: Touched, { weight, perc
   if (isBlind(observation, found)) return wait(observation, unchanged(observation), { requeueAfterMs: raiseSpacingMs });
   if (spacingMs > 0) return wait(observation, unchanged(observation), { requeueAfterMs: spacingMs });
   const target = { ...found.target, corrections: list, raisedAt: formatTime(observation.nowMs) };
-  return raise(observation, targetFor(weight), { ...unchanged(observation), target });
+  return raise(observation, targetFor(weight), {
+    ...unchanged(observation),
+    target,
+    ...givenAgain(observation, found),
+  });
+}
+
+/** givenAgain: the clock of a step runs while its weight is in effect, and so it begins anew with it. */
+function givenAgain(
+  { nowMs }: Observation,
+  { status: { progress } }: Touched,
+): { readonly progress?: RolloutProgress } {
+  if (progress === undefined) return {};
+  const { effectiveAt: _effectiveAt, ...rest } = progress;
+  return { progress: { ...rest, appliedAt: formatTime(nowMs) } };
 }
 
 /** lastRaiseMs is when the route was last raised: decided, or seen in the route if that was later (crash, conflict). */

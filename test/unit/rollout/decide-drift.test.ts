@@ -14,6 +14,25 @@ function inStep(): World {
   return world;
 }
 
+describe('a weight that a program took away', () => {
+  it('begins its step anew when it is given again', () => {
+    const analysis = { pace: 'Time', warmup: '0s' } as const;
+    const world = new World({ spec: { steps: [{ weight: 20, duration: '1m' }, ...steps.slice(1)], analysis } });
+    world.run(5_000);
+    expect(world.percent).toBe(20);
+    // Without data it stays away until there are samples again.
+    world.verdict = 'NoData';
+    world.writeWeight('argocd-controller', 0);
+    world.run(70_000);
+    expect(world.percent).toBe(0);
+    world.verdict = 'Pass';
+    world.run(30_000);
+    expect(world.percent).toBe(20);
+    world.run(60_000);
+    expect(world.percent).toBe(50);
+  });
+});
+
 describe('a weight that somebody else raised', () => {
   it('is put back at once, also while paused, and counted', () => {
     const world = inStep();
