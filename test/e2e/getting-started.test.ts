@@ -89,12 +89,14 @@ beforeAll(async () => {
   load = startLoad({ url: stage.traefik.webUrl, host: 'shop.example', requestsPerSecond: 150 });
   running.push(load);
   directory = await temporaryDirectory('getting-started');
-  for (const folder of ['manifests', 'crds'])
-    cpSync(path.join(root, folder), path.join(directory.path, folder), { recursive: true });
+  cpSync(path.join(root, 'manifests'), path.join(directory.path, 'manifests'), { recursive: true });
   const kubectl = path.join(directory.path, 'kubectl');
   const command = `${await toolPath('kubectl')} --kubeconfig=${stage.cluster.adminKubeconfigFile}`;
   writeFileSync(kubectl, `#!/bin/sh\nexec ${command} "$@"\n`);
-  await chmod(kubectl, 0o755);
+  const sluice = path.join(directory.path, 'sluice');
+  const program = `${process.execPath} ${path.join(root, 'src', 'main.ts')}`;
+  writeFileSync(sluice, `#!/bin/sh\nKUBECONFIG=${stage.cluster.adminKubeconfigFile} exec ${program} "$@"\n`);
+  await Promise.all([kubectl, sluice].map((file) => chmod(file, 0o755)));
 });
 afterAll(async () => {
   for (const one of [...running, ...backends].toReversed()) await one.stop();
