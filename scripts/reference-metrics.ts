@@ -3,6 +3,7 @@ import { createCounters } from '../src/proxy/metrics/counters.ts';
 import { exposition } from '../src/proxy/metrics/exposition.ts';
 import { createTotals } from '../src/proxy/metrics/totals.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
+import { record } from '../test/unit/proxy/metrics/counted.ts';
 import { cell } from './reference-words.ts';
 
 /** MetricText is what `/metrics` says of a metric; a histogram has the suffixes _bucket, _sum and _count. */
@@ -52,21 +53,7 @@ export async function controllerMetrics(): Promise<readonly MetricText[]> {
 /** proxyMetrics returns those of the proxy, of standalone mode too. */
 export function proxyMetrics(): readonly MetricText[] {
   const counters = createCounters({ bucketsSeconds: [1], hasRouterLabels: true });
-  counters.observe({
-    entryPoint: 'web',
-    router: 'route@k',
-    service: 'stable@k',
-    serverUrl: 'http://10.0.0.1:80',
-    method: 'GET',
-    protocol: 'http',
-    code: 200,
-    status: 200,
-    requestBytes: 3,
-    responseBytes: 50,
-    startedAtMs: 0,
-    durationMs: 10,
-    tls: { version: '1.3', cipher: 'TLS_AES_128_GCM_SHA256' },
-  });
+  counters.observe(record({ tls: { version: '1.3', cipher: 'TLS_AES_128_GCM_SHA256' } }));
   counters.retried('a@k');
   const totals = createTotals();
   totals.add(counters.takeDelta());

@@ -1,32 +1,25 @@
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { keyOf, type KubernetesObject } from '../../src/api/kubernetes.ts';
 import { traefikRouterName } from '../../src/api/traefik-names.ts';
 import { answerApi } from '../../src/proxy/api/answer.ts';
 import { namedRouterJson } from '../../src/proxy/api/router-json.ts';
 import { namedServiceJson, type NamedServiceJson } from '../../src/proxy/api/service-json.ts';
 import type { ApiView } from '../../src/proxy/api/view.ts';
 import { createCatalog, type Catalog } from '../../src/proxy/catalog/catalog.ts';
-import type { ObjectChange, ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
+import type { ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { putNamespace } from '../support/objects.ts';
 import { freePort } from '../support/processes.ts';
 import { installTraefikCrds, startTraefik, type Traefik } from '../support/traefik.ts';
 import { catalogObjects, routes, specOf, type RouteCase } from './catalog-objects.ts';
-
-interface Listed {
-  readonly name: string;
-  readonly status: string;
-  readonly service?: string;
-  readonly [field: string]: unknown;
-}
+import { readObjects, readTraefik, type Listed, type ListedByTraefik } from './listed.ts';
 
 let cluster: Cluster;
 let traefik: Traefik;
 let catalog: Catalog;
-let theirs: { readonly routers: ReadonlyMap<string, Listed>; readonly services: ReadonlyMap<string, Listed> };
+let theirs: ListedByTraefik;
 
 beforeAll(async () => {
   cluster = await startCluster({ controllerManager: false });
@@ -45,7 +38,9 @@ beforeAll(async () => {
       '--providers.kubernetescrd.allowexternalnameservices=true',
     ],
   });
-  theirs = await eventually(readTraefik, { timeoutMs: 30_000 });
+  // The last object that was written tells that all are there.
+  const last = routerNames(routes.at(-1) as RouteCase)[0] ?? '';
+  theirs = await eventually(() => readTraefik(traefik, (routers) => routers.has(last)), { timeoutMs: 30_000 });
   catalog = createCatalog({
     entryPoints: [
       { name: 'web', tls: undefined },
@@ -56,25 +51,12 @@ beforeAll(async () => {
     allowsExternalName: true,
     isStrict: true,
   });
-  catalog.apply(await readObjects());
+  catalog.apply(await readObjects(cluster, paths));
 });
 afterAll(async () => {
   await traefik?.stop();
   await cluster?.stop();
 });
-
-async function readAll(path: string): Promise<ReadonlyMap<string, Listed>> {
-  const answer = await request(`${traefik.apiUrl}${path}?per_page=1000`);
-  const items = (await answer.body.json()) as readonly Listed[];
-  return new Map(items.filter(({ name }) => !name.endsWith('@internal')).map((item) => [item.name, item]));
-}
-
-/** The last object that was written tells that all are there. */
-async function readTraefik() {
-  const routers = await readAll('/http/routers');
-  if (!routers.has(routerNames(routes.at(-1) as RouteCase)[0] ?? '')) return undefined;
-  return { routers, services: await readAll('/http/services') };
-}
 
 const paths: readonly (readonly [ObjectKind, string])[] = [
   ['IngressRoute', '/apis/traefik.io/v1alpha1/ingressroutes'],
@@ -83,15 +65,6 @@ const paths: readonly (readonly [ObjectKind, string])[] = [
   ['Service', '/api/v1/services'],
   ['EndpointSlice', '/apis/discovery.k8s.io/v1/endpointslices'],
 ];
-
-async function readObjects(): Promise<readonly ObjectChange[]> {
-  const read = paths.map(async ([kind, path]) => {
-    const { body } = await cluster.api('GET', path);
-    const { items } = body as { readonly items: readonly KubernetesObject[] };
-    return items.map((object) => ({ kind, key: keyOf(object), object }));
-  });
-  return (await Promise.all(read)).flat();
-}
 
 /** routerNames are those that a route may have: for all entry points, and for one with TLS. */
 function routerNames(route: RouteCase): readonly string[] {

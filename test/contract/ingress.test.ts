@@ -1,23 +1,16 @@
 /** Traefik's Kubernetes Ingress provider and the catalog read the same Ingresses from one API server. */
-import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keyOf, type KubernetesObject, type ResourceKind } from '../../src/api/kubernetes.ts';
+import type { KubernetesObject, ResourceKind } from '../../src/api/kubernetes.ts';
 import { namedRouterJson } from '../../src/proxy/api/router-json.ts';
 import { namedServiceJson } from '../../src/proxy/api/service-json.ts';
 import { createCatalog, type Catalog } from '../../src/proxy/catalog/catalog.ts';
-import type { ObjectChange, ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
+import type { ObjectKind } from '../../src/proxy/catalog/object-kind.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { applyObject, putEndpoints, putNamespace, putService } from '../support/objects.ts';
 import { freePort } from '../support/processes.ts';
 import { installTraefikCrds, startTraefik, type Traefik } from '../support/traefik.ts';
-
-interface Listed {
-  readonly name: string;
-  readonly status: string;
-  readonly service?: string;
-  readonly [field: string]: unknown;
-}
+import { readObjects, readTraefik, type Listed, type ListedByTraefik } from './listed.ts';
 
 /** Written is one Ingress: paths as `host type path service:port`, separated by commas. */
 interface Written {
@@ -107,7 +100,7 @@ function objectOf({ name, paths, annotations = {}, spec }: Written): KubernetesO
 let cluster: Cluster;
 let server: Traefik;
 let catalog: Catalog;
-let theirs: { readonly routers: ReadonlyMap<string, Listed>; readonly services: ReadonlyMap<string, Listed> };
+let theirs: ListedByTraefik;
 
 beforeAll(async () => {
   cluster = await startCluster({ controllerManager: false });
@@ -139,7 +132,7 @@ beforeAll(async () => {
       `${provider}.strictprefixmatching=true`,
     ],
   });
-  theirs = await eventually(readTraefik, { timeoutMs: 30_000 });
+  theirs = await eventually(() => readTraefik(server, ({ size }) => size > 0), { timeoutMs: 30_000 });
   catalog = createCatalog({
     entryPoints: [
       { name: 'web', tls: undefined },
@@ -150,23 +143,12 @@ beforeAll(async () => {
     allowsExternalName: false,
     isStrict: true,
   });
-  catalog.apply(await readObjects());
+  catalog.apply(await readObjects(cluster, paths));
 });
 afterAll(async () => {
   await server?.stop();
   await cluster?.stop();
 });
-
-async function readAll(path: string): Promise<ReadonlyMap<string, Listed>> {
-  const answer = await request(`${server.apiUrl}${path}?per_page=1000`);
-  const items = (await answer.body.json()) as readonly Listed[];
-  return new Map(items.filter(({ name }) => !name.endsWith('@internal')).map((item) => [item.name, item]));
-}
-
-async function readTraefik() {
-  const routers = await readAll('/http/routers');
-  return routers.size === 0 ? undefined : { routers, services: await readAll('/http/services') };
-}
 
 const paths: readonly (readonly [ObjectKind, string])[] = [
   ['Ingress', '/apis/networking.k8s.io/v1/ingresses'],
@@ -174,15 +156,6 @@ const paths: readonly (readonly [ObjectKind, string])[] = [
   ['Service', '/api/v1/services'],
   ['EndpointSlice', '/apis/discovery.k8s.io/v1/endpointslices'],
 ];
-
-async function readObjects(): Promise<readonly ObjectChange[]> {
-  const read = paths.map(async ([kind, path]) => {
-    const { body } = await cluster.api('GET', path);
-    const { items } = body as { readonly items: readonly KubernetesObject[] };
-    return items.map((object) => ({ kind, key: keyOf(object), object }));
-  });
-  return (await Promise.all(read)).flat();
-}
 
 /** shown is what is compared: all but the priority, which is that of Kubernetes here. */
 function shown({ name, rule, service, using, status, tls }: Listed) {
