@@ -1,6 +1,6 @@
 /** `sluice plan`: rehearses a rollout and prints what it would write, when, and what each write waits for. */
 import { readFile } from 'node:fs/promises';
-import { keyOf, resources, type ObjectKey } from './api/kubernetes.ts';
+import { keyOf, resources } from './api/kubernetes.ts';
 import type { Rollout } from './api/rollout.ts';
 import { lintText } from './cli/lint-text.ts';
 import { reportPlan } from './cli/plan-report.ts';
@@ -10,16 +10,14 @@ import { systemClock, type Clock } from './clock.ts';
 import { parseSettings, type ControllerSettings, type RawSettings } from './config.ts';
 import { SluiceError } from './errors.ts';
 import { parseFreezes } from './freezes.ts';
-import { loadKubeConfig } from './kube/config.ts';
-import { createKubeObjectStore } from './kube/kube-object-store.ts';
 import { knownObjects } from './lint.ts';
 import { readManifestFiles, readManifestSchema } from './manifest-files.ts';
+import { readNamed } from './named-rollout.ts';
 import type { KnownObject } from './reconciler/stores.ts';
 import { rehearse } from './rehearsal.ts';
 import { isHolding } from './rollout/status.ts';
 import { planSteps } from './rollout/steps.ts';
 import { readSurroundings } from './surroundings.ts';
-import { version } from './version.ts';
 
 /** PlanCall is the command line; settings are those of the controller. */
 export interface PlanCall {
@@ -119,20 +117,12 @@ async function readFiles(call: PlanCall, file: string, { readInput }: PlanHost):
   return { rollout, objects: [...assumedMiddlewares(rollout), ...others], elsewhere: mayBeElsewhere };
 }
 
-async function readCluster(
-  { name = '', namespace }: PlanCall,
-  { kubeconfig, context }: ControllerSettings,
-  { env, signal, clock = systemClock }: PlanHost,
+function readCluster(
+  { name, namespace }: PlanCall,
+  settings: ControllerSettings,
+  host: PlanHost,
 ): Promise<Subject | PlanResult> {
-  const connection = await loadKubeConfig({ kubeconfig, context, env, clock });
-  const store = createKubeObjectStore(connection, { clock, random: Math.random, version, fieldManager: 'sluice' });
-  try {
-    const key: ObjectKey = `${namespace ?? connection.namespace ?? 'default'}/${name}`;
-    const rollout = await store.get<Rollout>(resources.rollouts, key, { signal });
-    if (rollout === undefined)
-      return { kind: 'Failed', message: `Rollout ${key} does not exist; see kubectl get slr, or use -f FILE.` };
-    return { rollout, objects: await readSurroundings(store, rollout, signal), elsewhere: [] };
-  } finally {
-    await store.close();
-  }
+  return readNamed({ name, namespace, settings }, host, async (store, rollout) => {
+    return { rollout, objects: await readSurroundings(store, rollout, host.signal), elsewhere: [] };
+  });
 }

@@ -16,16 +16,14 @@ import { simulate } from './cli/simulate.ts';
 import { formatTime, parseTime, systemClock, type Clock } from './clock.ts';
 import { parseSettings, type ControllerSettings, type RawSettings } from './config.ts';
 import { SluiceError } from './errors.ts';
-import { loadKubeConfig } from './kube/config.ts';
-import { createKubeObjectStore } from './kube/kube-object-store.ts';
 import { armNames, readScene, routeIdOf } from './reconciler/observe.ts';
 import { cachesOf } from './reconciler/stores.ts';
 import { planSteps, type PlannedStep } from './rollout/steps.ts';
 import { readRolloutFile, type ReadObjects } from './manifest.ts';
+import { readNamed } from './named-rollout.ts';
 import type { PrometheusSource } from './source/prometheus.ts';
 import { createSource } from './sources.ts';
 import { asRoute, type RouteSource } from './traffic/route-object.ts';
-import { version } from './version.ts';
 
 /** SimulateCall is the command line; what is left out has a default. Settings are those of the controller. */
 export interface SimulateCall {
@@ -118,17 +116,11 @@ function defined({ hours, replays, seed }: SimulateCall): Partial<Record<keyof t
 async function readObjects(
   { name, namespace, filename }: SimulateCall,
   settings: ControllerSettings,
-  { env, clock = systemClock, signal }: SimulateHost,
+  host: SimulateHost,
 ): Promise<ReadObjects | SimulateResult> {
   if (filename !== undefined) return readRolloutFile(filename, { name, namespace: namespace ?? 'default' });
-  const connection = await loadKubeConfig({ ...settings, env, clock });
-  const store = createKubeObjectStore(connection, { clock, random: Math.random, version, fieldManager: 'sluice' });
-  try {
-    const key: ObjectKey = `${namespace ?? connection.namespace ?? 'default'}/${name ?? ''}`;
-    const rollout = await store.get<Rollout>(resources.rollouts, key, { signal });
-    if (rollout === undefined) {
-      return { kind: 'Failed', message: `Rollout ${key} does not exist; see kubectl get slr, or use -f FILE.` };
-    }
+  const { signal } = host;
+  return readNamed({ name, namespace, settings }, host, async (store, rollout) => {
     const { resource, key: routeKey } = routeIdOf(rollout);
     const route = await store.get<RouteSource>(resource, routeKey, { signal });
     const { stable, canary } = rollout.spec;
@@ -139,9 +131,7 @@ async function readObjects(
       routes: route === undefined ? [] : [asRoute(resource, route)],
       services: new Map(services.flatMap((service) => (service === undefined ? [] : [[keyOf(service), service]]))),
     };
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 /** Subject is the Rollout as the controller would see it. */

@@ -37,6 +37,7 @@ export const ranks: Readonly<Record<string, number>> = {
   'leadership.ts': 7,
   'observers.ts': 7,
   'manifest.ts': 7,
+  'named-rollout.ts': 7,
   'readiness.ts': 7,
   'run.ts': 7,
   check: 8,
